@@ -1,1 +1,26 @@
-//! protocol
+//! The data channel of AWS Session Manager: its wire and its rules, with no IO, no clock, no
+//! randomness of its own and no async.
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![cfg_attr(
+    test,
+    expect(clippy::indexing_slicing, reason = "a test that goes out of bounds has failed")
+)]
+
+#[cfg(test)]
+mod hex;
+mod message;
+pub mod mux;
+mod payload;
+mod reader;
+mod seal;
+mod version;
+
+pub use message::{DecodeError, Flags, HEADER_LEN, Message, MessageType};
+pub use payload::{
+    AcknowledgeBody, ActionStatus, AgentSessionStateBody, BodyError, ChallengeBody,
+    ChannelClosedBody, HandshakeComplete, HandshakeRequest, HandshakeResponse, KmsEncryptionResult,
+    OpenDataChannel, PayloadType, ProcessedAction, RequestedAction, SessionFlag, SizeBody,
+    encode_exit_code, parse_exit_code,
+};
+pub use seal::{DATA_KEY_LEN, DataKey, DataKeyLength, OpenError, SEAL_OVERHEAD, Seal};
+pub use version::{AgentVersion, compare_agent_rule};

@@ -6,6 +6,9 @@
     expect(clippy::indexing_slicing, reason = "a test that goes out of bounds has failed")
 )]
 
+mod channel;
+mod error;
+mod event;
 #[cfg(test)]
 mod hex;
 mod message;
@@ -15,6 +18,9 @@ mod reader;
 mod seal;
 mod version;
 
+pub use channel::config::{ChannelConfig, DEFAULT_PAYLOAD_LIMIT, RateConfig, WindowConfig};
+pub use error::PeerError;
+pub use event::{Event, LocalEndpoint, Overdue, PortKind, PortProperties, Ready, SessionKind};
 pub use message::{DecodeError, Flags, HEADER_LEN, Message, MessageType};
 pub use payload::{
     AcknowledgeBody, ActionStatus, AgentSessionStateBody, BodyError, ChallengeBody,

@@ -1,0 +1,3 @@
+//! The reliable, ordered conversation of one session.
+
+pub(crate) mod config;

@@ -1,0 +1,80 @@
+// Runs another program: shown as it goes or kept, always within a deadline.
+
+import { spawn, spawnSync } from "node:child_process";
+import { root } from "./paths.mjs";
+
+/** What a check failed with: all a program said, and of that what the user has not seen yet. */
+export class Failure extends Error {
+  constructor(message, { said = "", unseen = "" } = {}) {
+    super(message);
+    Object.assign(this, { said, unseen });
+  }
+}
+
+/** The standard output of `command`, or null when it cannot be run or fails. */
+export function ask(command, args = [], options = {}) {
+  const done = spawnSync(command, args, { encoding: "utf8", cwd: root, ...options });
+  return done.status === 0 ? done.stdout.trim() : null;
+}
+
+/**
+ * Runs `command` to its end and answers all it said, standard error included.
+ *
+ * `show` says where its words go meanwhile: "all", "errors" (standard error only) or "none".
+ * A program that is still running after `minutes` is ended together with its children.
+ */
+export function run(command, args = [], { show = "none", minutes = 10, env = {}, cwd = root } = {}) {
+  return new Promise((resolve, reject) => {
+    const grouped = process.platform !== "win32";
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: grouped,
+    });
+    const end = () => {
+      try {
+        grouped ? process.kill(-child.pid, "SIGKILL") : child.kill("SIGKILL");
+      } catch {
+        // It ended by itself in the meantime.
+      }
+    };
+    const interrupted = (signal) => {
+      end();
+      process.exit(signal === "SIGINT" ? 130 : 143);
+    };
+    let said = "";
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      end();
+    }, minutes * 60_000);
+    process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+    const settle = (answer) => {
+      clearTimeout(deadline);
+      process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
+      answer();
+    };
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      said += text;
+      if (show === "all") process.stdout.write(text);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said += text;
+      if (show !== "none") process.stderr.write(text);
+    });
+    const words = [command, ...args].join(" ");
+    child.on("error", (error) => settle(() => reject(new Failure(`${command}: ${error.message}`))));
+    child.on("close", (code, signal) =>
+      settle(() => {
+        const heard = { said, unseen: show === "none" ? said : "" };
+        if (late) reject(new Failure(`not done after ${minutes} min: ${words}`, heard));
+        else if (code !== 0) reject(new Failure(`${words}: ended with ${code ?? signal}`, heard));
+        else resolve(said);
+      }),
+    );
+  });
+}
+
+/** The same text without terminal colours. */
+export const plain = (text) => text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, "");

@@ -1,0 +1,54 @@
+// The checks of the Rust half.
+
+import { cargo, hasNextest } from "./cargo.mjs";
+import { Failure, plain } from "./run.mjs";
+
+const workspace = ["--workspace", "--all-targets", "--locked"];
+
+export const format = async () => void (await cargo(["fmt", "--all", "--check"]));
+
+/** Compiles everything; a clippy or compiler warning fails it. */
+export const build = async () =>
+  void (await cargo(["build", ...workspace], { show: "errors", minutes: 70 }));
+
+/** The documentation builds and its links lead somewhere. */
+export const documentation = async () =>
+  void (await cargo(["doc", "--workspace", "--no-deps", "--locked"], {
+    minutes: 30,
+    env: { RUSTDOCFLAGS: "-D warnings" },
+  }));
+
+/** Unit tests, stories and architecture rules. */
+export async function tests() {
+  if (hasNextest()) {
+    const quiet = ["--cargo-quiet", "--status-level", "fail", "--final-status-level", "slow"];
+    return counted(["nextest", "run", ...workspace, "--no-fail-fast", ...quiet]);
+  }
+  return counted(["test", ...workspace, "--no-fail-fast", "--", "--quiet"]);
+}
+
+/** The examples in the documentation. */
+export const docTests = () =>
+  counted(["test", "--workspace", "--doc", "--locked", "--no-fail-fast", "--", "--quiet"]);
+
+async function counted(args) {
+  try {
+    return count(await cargo(args, { show: "all", minutes: 20 }));
+  } catch (error) {
+    if (error instanceof Failure) {
+      const { passed, failed } = count(error.said);
+      error.counts = { passed, failed: Math.max(1, failed) };
+    }
+    throw error;
+  }
+}
+
+/** Adds up the summary lines of nextest and of libtest. */
+function count(said) {
+  const lines = plain(said).match(/^(test result:|\s*Summary \[).*$/gm) ?? [];
+  const add = (words) => {
+    const found = [...lines.join("\n").matchAll(new RegExp(`(\\d+) (?:${words})`, "g"))];
+    return found.reduce((sum, each) => sum + Number(each[1]), 0);
+  };
+  return { passed: add("passed"), failed: add("failed|timed out") };
+}

@@ -1,0 +1,105 @@
+// The system packages this project needs, why, and how they get there.
+
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { ask, Failure } from "./run.mjs";
+
+/** Debian and Ubuntu packages by purpose. The one list: a new need is a new line here. */
+export const packages = {
+  build: {
+    gcc: "links every program and compiles ring's assembly",
+    "libc6-dev": "the C library's headers and start files, for the same",
+  },
+  test: {
+    python3: "runs boto3, the aws command and pyssm-client against us",
+    "python3-venv": "keeps those out of the system's own Python",
+  },
+};
+
+/** What to install where we do not install anything ourselves. */
+const elsewhere = {
+  fedora: "sudo dnf install gcc glibc-devel python3",
+  arch: "sudo pacman -S --needed gcc python",
+  suse: "sudo zypper install gcc glibc-devel python3",
+  alpine: "sudo apk add build-base python3",
+  darwin: "xcode-select --install        (compiler, linker and Python 3)",
+  win32:
+    "winget install Microsoft.VisualStudio.2022.BuildTools Python.Python.3.12\n" +
+    "  (in the build tools: the workload \"Desktop development with C++\")",
+};
+
+/** Installs what is missing on Debian and Ubuntu; elsewhere says what to install and stops. */
+export function ensureSystem(purposes = Object.keys(packages)) {
+  const wanted = Object.assign({}, ...purposes.map((purpose) => packages[purpose]));
+  const family = systemFamily();
+  if (family === "debian") return installOnDebian(wanted);
+  const commands = { cc: purposes.includes("build"), python3: purposes.includes("test") };
+  const missing = Object.keys(commands).filter((name) => commands[name] && !isThere(name));
+  if (missing.length === 0) return "nothing missing";
+  throw new Failure(
+    `not found: ${missing.join(", ")}. Install them, then run this again:\n  ` +
+      (elsewhere[family] ?? "a C compiler and linker, and Python 3.11 or newer with venv"),
+  );
+}
+
+function installOnDebian(wanted) {
+  const missing = Object.keys(wanted).filter((name) => !isInstalled(name));
+  if (missing.length === 0) return "nothing missing";
+  console.log("missing system packages:");
+  for (const name of missing) console.log(`  ${name.padEnd(16)} ${wanted[name]}`);
+  const apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300"];
+  const install = [...apt, "install", "--no-install-recommends", ...missing];
+  const prefix = asRoot(install);
+  asIs([...prefix, ...apt, "update"]);
+  asIs([...prefix, ...install]);
+  return `installed ${missing.join(" ")}`;
+}
+
+/** Runs a command on the user's own terminal, where sudo may ask for a password. */
+function asIs([command, ...args]) {
+  console.log(`$ ${[command, ...args].join(" ")}`);
+  const input = process.stdin.isTTY ? "inherit" : "ignore";
+  const done = spawnSync(command, args, {
+    stdio: [input, "inherit", "inherit"],
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  });
+  if (done.status !== 0) throw new Failure(`${command} ended with ${done.status ?? done.error.message}`);
+}
+
+/** How to become root: already, or through sudo where it can ask or need not. */
+function asRoot(install) {
+  if (process.getuid() === 0) return [];
+  const askless = ask("sudo", ["-n", "true"]) !== null;
+  if (askless || (process.stdin.isTTY && isThere("sudo"))) {
+    return ["sudo", "--preserve-env=DEBIAN_FRONTEND"];
+  }
+  throw new Failure(`These need root. Run once, then this again:\n  sudo ${install.join(" ")}`);
+}
+
+function isInstalled(name) {
+  return ask("dpkg-query", ["-W", "-f=${db:Status-Status}", name]) === "installed";
+}
+
+function isThere(command) {
+  const names = { python3: ["python3", "python"], cc: ["cc", "gcc", "clang"] }[command] ?? [command];
+  const finder = process.platform === "win32" ? "where" : "which";
+  if (process.platform === "win32" && command === "cc") return true; // cargo finds MSVC itself
+  return names.some((name) => ask(finder, [name]) !== null);
+}
+
+function systemFamily() {
+  if (process.platform !== "linux") return process.platform;
+  let text = "";
+  try {
+    text = readFileSync("/etc/os-release", "utf8");
+  } catch {
+    return "linux";
+  }
+  const value = (key) => text.match(new RegExp(`^${key}="?([^"\\n]*)"?$`, "m"))?.[1] ?? "";
+  const ids = `${value("ID")} ${value("ID_LIKE")}`;
+  const known = { ubuntu: "debian", debian: "debian", rhel: "fedora" };
+  for (const id of ids.split(" ")) {
+    if (id in known || id in elsewhere) return known[id] ?? id;
+  }
+  return "linux";
+}

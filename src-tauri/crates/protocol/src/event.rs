@@ -1,12 +1,16 @@
 //! What a data channel has to tell.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::payload::SessionFlag;
 use crate::version::AgentVersion;
 
 /// Something the owner of a [`DataChannel`](crate::DataChannel) should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Prints no bytes of the session.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Event {
     /// Data may flow from here on.
     Ready(Ready),
@@ -53,6 +57,28 @@ pub enum Event {
         /// The service's or agent's words; empty after a normal end.
         output: String,
     },
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(ready) => f.debug_tuple("Ready").field(ready).finish(),
+            Self::DataKeyWanted { key_id, .. } => {
+                f.debug_struct("DataKeyWanted").field("key_id", key_id).finish_non_exhaustive()
+            }
+            Self::Output(bytes) => write!(f, "Output({} bytes)", bytes.len()),
+            Self::StdErr(bytes) => write!(f, "StdErr({} bytes)", bytes.len()),
+            Self::ExitCode(status) => f.debug_tuple("ExitCode").field(status).finish(),
+            Self::Flag(flag) => f.debug_tuple("Flag").field(flag).finish(),
+            Self::Paused => f.write_str("Paused"),
+            Self::Unpaused => f.write_str("Unpaused"),
+            Self::Writable => f.write_str("Writable"),
+            Self::Overdue(overdue) => f.debug_tuple("Overdue").field(overdue).finish(),
+            Self::PayloadProven { bytes } => write!(f, "PayloadProven({bytes})"),
+            Self::PayloadRefused { bytes } => write!(f, "PayloadRefused({bytes})"),
+            Self::Closed { output } => f.debug_struct("Closed").field("output", output).finish(),
+        }
+    }
 }
 
 /// What became known by the end of the opening talk.

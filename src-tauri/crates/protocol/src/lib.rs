@@ -9,19 +9,26 @@
 mod channel;
 mod error;
 mod event;
+mod handshake;
 #[cfg(test)]
 mod hex;
+mod inbox;
 mod message;
 pub mod mux;
+mod outbox;
 mod payload;
+mod rate;
 mod reader;
+mod rtt;
 mod seal;
 mod version;
 
 pub use channel::config::{ChannelConfig, DEFAULT_PAYLOAD_LIMIT, RateConfig, WindowConfig};
+pub use channel::{ChannelStats, DataChannel, SendError};
 pub use error::PeerError;
 pub use event::{Event, LocalEndpoint, Overdue, PortKind, PortProperties, Ready, SessionKind};
 pub use message::{DecodeError, Flags, HEADER_LEN, Message, MessageType};
+pub use outbox::{Input, InputBuffer};
 pub use payload::{
     AcknowledgeBody, ActionStatus, AgentSessionStateBody, BodyError, ChallengeBody,
     ChannelClosedBody, HandshakeComplete, HandshakeRequest, HandshakeResponse, KmsEncryptionResult,

@@ -103,8 +103,8 @@ impl Flags {
     pub const SYN_FIN: Self = Self(3);
 }
 
-/// A decoded message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A decoded message. Prints its header only: payloads are the user's own.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// What it is.
     pub message_type: MessageType,
@@ -120,6 +120,19 @@ pub struct Message {
     pub payload_type: PayloadType,
     /// The payload as transmitted.
     pub payload: Bytes,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("message_type", &self.message_type.as_str())
+            .field("sequence", &self.sequence)
+            .field("flags", &self.flags.0)
+            .field("id", &self.id)
+            .field("payload_type", &self.payload_type)
+            .field("payload_len", &self.payload.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why bytes are not a message.

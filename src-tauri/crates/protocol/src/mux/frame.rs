@@ -51,8 +51,8 @@ impl Command {
     }
 }
 
-/// One frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One frame. Prints its header only.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// What it says.
     pub command: Command,
@@ -60,6 +60,12 @@ pub struct Frame {
     pub stream: StreamId,
     /// Data of a [`Command::Psh`]; empty otherwise. At most 65,535 bytes.
     pub payload: Bytes,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {} ({} bytes)", self.command, self.stream, self.payload.len())
+    }
 }
 
 impl Frame {
@@ -116,12 +122,18 @@ pub enum FrameError {
 ///
 /// Holds at most what was pushed and one partial frame (65,543 bytes) as long as the caller
 /// drains it after each push.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FrameDecoder {
     /// A frame whose end has not arrived.
     partial: BytesMut,
     /// What was pushed and not yet looked at.
     pushed: Bytes,
+}
+
+impl fmt::Debug for FrameDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameDecoder({} bytes)", self.partial.len() + self.pushed.len())
+    }
 }
 
 impl FrameDecoder {

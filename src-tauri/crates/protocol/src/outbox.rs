@@ -1,0 +1,432 @@
+//! The sending half: what waits, what is in flight, when it is sent again.
+//!
+//! A message is numbered, stored and handed out in one step, so numbers are never shared or
+//! skipped and a broken socket loses nothing. Acknowledgements are exact, one for each message,
+//! so a message overtaken by a later one's acknowledgement is a hole and is sent again early, once;
+//! after that the pauses double. Nothing is ever given up by count, and nothing is evicted: a
+//! full window stops the producer.
+//!
+//! # Larger payloads
+//!
+//! A message whose payload is larger than any acknowledged so far is a *probe*: nothing is
+//! numbered after it until it is acknowledged. If the path refuses it, it is the last message
+//! there is, so it is taken back and its bytes are cut anew under its own number. That is safe
+//! only if the agent cannot have received it: either the gateway closed the websocket with 1009
+//! (`refuse_probe`), or two connections in a row ended with the probe unanswered, which a path
+//! that ever passes such a message does not do (a message the agent already has is acknowledged
+//! again when it is sent again).
+//!
+//! # Agents that do not acknowledge twice
+//!
+//! Agents before 3.2.1041.0 stay silent on a message they already have. If its acknowledgement
+//! was lost with a connection, it would stay in flight for ever and, with a small window, block
+//! everything. Such messages, sent on an earlier connection and now unanswered for the third
+//! time, are no longer counted by the window. They are still sent now and then: they may as
+//! well have been lost. Only when the agent is known to be that old, and later messages were
+//! acknowledged on this connection, is one dropped in the end.
+
+mod queue;
+mod unacknowledged;
+mod window;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use self::queue::{Control, Next, Queue};
+pub use self::queue::{Input, InputBuffer};
+use self::unacknowledged::{Stored, Unacknowledged};
+use self::window::Window;
+use crate::channel::config::{ChannelConfig, DEFAULT_PAYLOAD_LIMIT};
+use crate::channel::stamp::Stamp;
+use crate::message::{HEADER_LEN, frame_buffer};
+use crate::payload::PayloadType;
+use crate::rtt::RoundTrip;
+use crate::seal::{SEAL_OVERHEAD, Seal};
+
+/// First pause after a message was sent twice.
+const BACK_OFF_START: Duration = Duration::from_millis(100);
+
+/// Longest pause between two sendings of one message.
+const BACK_OFF_CEILING: Duration = Duration::from_secs(2);
+
+/// Longest pause for a message the window no longer counts.
+const UNCOUNTED_CEILING: Duration = Duration::from_secs(60);
+
+/// The first message after the agent says it is ready may find it not quite so.
+const EAGER_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Unanswered sendings on one connection after which a message counts as received by an agent
+/// that would not say so.
+const UNCOUNTED_AFTER: u32 = 3;
+const DROPPED_AFTER: u32 = 12;
+
+/// Connections that must end with a probe unanswered before it counts as refused.
+const PROBE_CONNECTIONS: u32 = 2;
+
+/// Everything on its way to the agent.
+pub(crate) struct Outbox {
+    queue: Queue,
+    /// Handshake messages: numbered before anything else.
+    urgent: VecDeque<(PayloadType, Bytes)>,
+    unacknowledged: Unacknowledged,
+    next_sequence: i64,
+    window: Window,
+    trip: RoundTrip,
+    connection: u32,
+    is_bulk: bool,
+    payload_limit: usize,
+    proven: usize,
+    probe: Option<Probe>,
+    /// Sequence number of a control after which nothing may be sent yet.
+    barrier: Option<i64>,
+    /// Whether the agent acknowledges duplicates, if its version is known.
+    reacks: Option<bool>,
+    /// The highest number acknowledged that was first sent on the present connection.
+    newest_acknowledged: i64,
+    eager: bool,
+    resent_frames: u64,
+}
+
+struct Probe {
+    sequence: i64,
+    plain: Bytes,
+    lost_connections: u32,
+    /// Something was numbered after it after all; it cannot be cut any more.
+    is_fixed: bool,
+}
+
+/// What an acknowledgement settled.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// A probe of this many user bytes got through.
+    pub(crate) proven: Option<usize>,
+}
+
+impl Outbox {
+    pub(crate) fn new(config: &ChannelConfig) -> Self {
+        Self {
+            queue: Queue::default(),
+            urgent: VecDeque::new(),
+            unacknowledged: Unacknowledged::default(),
+            next_sequence: 0,
+            window: Window::new(config.window),
+            trip: RoundTrip::new(),
+            connection: 0,
+            is_bulk: false,
+            payload_limit: config.payload_limit.max(1),
+            proven: DEFAULT_PAYLOAD_LIMIT,
+            probe: None,
+            barrier: None,
+            reacks: None,
+            newest_acknowledged: -1,
+            eager: false,
+            resent_frames: 0,
+        }
+    }
+
+    /// The session is a port session: wide window, any payload limit.
+    pub(crate) fn become_bulk(&mut self) {
+        self.is_bulk = true;
+        self.eager = true;
+        self.window.widen();
+    }
+
+    pub(crate) fn agent_reacks(&mut self, reacks: bool) {
+        self.reacks = Some(reacks);
+    }
+
+    pub(crate) fn set_payload_limit(&mut self, limit: usize) {
+        self.payload_limit = limit.max(1);
+    }
+
+    /// User bytes the next message may have. Terminals stay at the size their line discipline
+    /// digests.
+    pub(crate) fn payload_limit(&self) -> usize {
+        if self.is_bulk {
+            self.payload_limit
+        } else {
+            self.payload_limit.min(DEFAULT_PAYLOAD_LIMIT)
+        }
+    }
+
+    pub(crate) fn proven(&self) -> usize {
+        self.proven
+    }
+
+    /// Bytes of input that may be queued now. A port session queues two messages' worth and no
+    /// more, so that its own scheduling of streams decides late.
+    pub(crate) fn capacity(&self) -> usize {
+        let queued = self.queue.input_bytes();
+        let room = self.window.room_bytes().saturating_sub(queued);
+        if self.is_bulk {
+            room.min((2 * self.payload_limit()).saturating_sub(queued))
+        } else {
+            room
+        }
+    }
+
+    pub(crate) fn push_input(&mut self, input: Input) {
+        self.queue.push_input(input);
+    }
+
+    pub(crate) fn push_control(
+        &mut self,
+        payload_type: PayloadType,
+        payload: Bytes,
+        is_barrier: bool,
+    ) {
+        self.queue.push_control(Control { payload_type, payload, is_barrier });
+    }
+
+    /// Queues a message that is numbered before everything else queued.
+    pub(crate) fn push_urgent(&mut self, payload_type: PayloadType, payload: Bytes) {
+        self.urgent.push_back((payload_type, payload));
+    }
+
+    /// Forgets input that was not sent yet and returns how much that was.
+    pub(crate) fn discard_input(&mut self) -> usize {
+        self.queue.discard_input()
+    }
+
+    /// Nothing waits and nothing is in flight.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.urgent.is_empty() && self.unacknowledged.len() == 0
+    }
+
+    /// A new websocket is open: everything in flight is sent again, in order.
+    pub(crate) fn connected(&mut self) {
+        self.connection += 1;
+        self.newest_acknowledged = -1;
+        self.unacknowledged.all_due();
+    }
+
+    /// The far end may have missed everything in flight.
+    pub(crate) fn send_all_again(&mut self) {
+        self.unacknowledged.all_due();
+    }
+
+    /// The websocket is gone. Returns the size of a probe that counts as refused by this.
+    pub(crate) fn disconnected(&mut self) -> Option<usize> {
+        let probe = self.probe.as_mut()?;
+        probe.lost_connections += 1;
+        if probe.lost_connections < PROBE_CONNECTIONS { None } else { self.refuse_probe() }
+    }
+
+    /// The path refused the probe for its size: cuts its bytes anew. Returns its size.
+    pub(crate) fn refuse_probe(&mut self) -> Option<usize> {
+        let probe = self.probe.take_if(|probe| !probe.is_fixed)?;
+        self.payload_limit = self.payload_limit.min(self.proven);
+        let stored = self.unacknowledged.take_back(probe.sequence)?;
+        if stored.is_counted {
+            self.window.settled(stored.user_bytes);
+        }
+        self.next_sequence = probe.sequence;
+        self.queue.put_back(probe.plain);
+        Some(stored.user_bytes)
+    }
+
+    /// Takes an acknowledgement. Unknown numbers mean nothing, as at the official ends.
+    pub(crate) fn acknowledged(&mut self, sequence: i64, now: Instant) -> Settled {
+        let Some(stored) = self.unacknowledged.settle(sequence) else { return Settled::default() };
+        if stored.is_counted {
+            self.window.settled(stored.user_bytes);
+        }
+        if stored.is_sample {
+            let sample = now.saturating_duration_since(stored.sent_at);
+            self.trip.sample(sample);
+            let least = self.trip.least().unwrap_or(sample);
+            self.window.grow(stored.user_bytes, sample, least);
+        }
+        if stored.first_connection == self.connection {
+            self.newest_acknowledged = self.newest_acknowledged.max(sequence);
+        }
+        self.barrier.take_if(|barrier| *barrier == sequence);
+        self.unacknowledged.mark_holes(sequence, self.trip.smoothed() * 5 / 4);
+        let proven = self.probe.take_if(|probe| probe.sequence == sequence).map(|_| {
+            self.proven = self.proven.max(stored.user_bytes);
+            stored.user_bytes
+        });
+        Settled { proven }
+    }
+
+    /// Moves what has waited long enough to what is due.
+    pub(crate) fn promote(&mut self, now: Instant) {
+        if self.unacknowledged.promote(now) {
+            self.trip.back_off();
+            self.window.shrink();
+        }
+    }
+
+    /// The oldest message in flight is due, whatever its deadline. False if nothing is in flight.
+    pub(crate) fn hasten_oldest(&mut self) -> bool {
+        self.unacknowledged.hasten_oldest()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.unacknowledged.next_deadline()
+    }
+
+    pub(crate) fn has_due(&self) -> bool {
+        self.unacknowledged.first_due().is_some()
+    }
+
+    /// The first message that is due again, byte for byte.
+    pub(crate) fn resend(&mut self, now: Instant) -> Option<Bytes> {
+        loop {
+            let sequence = self.unacknowledged.first_due()?;
+            let stored = self.unacknowledged.get_mut(sequence)?;
+            let is_older = stored.first_connection < self.connection;
+            let unanswered = stored.sends;
+            if is_older && self.reacks != Some(true) && unanswered >= UNCOUNTED_AFTER {
+                if std::mem::take(&mut stored.is_counted) {
+                    self.window.settled(stored.user_bytes);
+                }
+                if self.reacks == Some(false)
+                    && unanswered >= DROPPED_AFTER
+                    && sequence < self.newest_acknowledged
+                {
+                    tracing::debug!(sequence, "an old agent must have this message by now");
+                    self.unacknowledged.settle(sequence);
+                    continue;
+                }
+            }
+            let ceiling = if stored.is_counted { BACK_OFF_CEILING } else { UNCOUNTED_CEILING };
+            let timeout = self.trip.resend_timeout();
+            let pause = BACK_OFF_START
+                .saturating_mul(1 << unanswered.saturating_sub(1).min(16))
+                .clamp(timeout.min(ceiling), ceiling.max(timeout));
+            self.resent_frames += 1;
+            return self.unacknowledged.resent(sequence, now, now + pause);
+        }
+    }
+
+    /// Whether a handshake message waits to be numbered.
+    pub(crate) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    /// The next handshake message, numbered.
+    pub(crate) fn send_urgent(&mut self, stamp: &mut Stamp, now: Instant) -> Option<Bytes> {
+        let (payload_type, payload) = self.urgent.pop_front()?;
+        Some(self.send_control(payload_type, &payload, stamp, now))
+    }
+
+    /// Whether a control outside the queue may be sent.
+    pub(crate) fn admits_control(&self) -> bool {
+        self.probe.is_none() && self.window.admits_control()
+    }
+
+    /// Numbers, stores and returns one message that is not input.
+    pub(crate) fn send_control(
+        &mut self,
+        payload_type: PayloadType,
+        payload: &[u8],
+        stamp: &mut Stamp,
+        now: Instant,
+    ) -> Bytes {
+        let mut frame = frame_buffer(payload.len());
+        frame.extend_from_slice(payload);
+        if let Some(probe) = &mut self.probe {
+            probe.is_fixed = true;
+        }
+        self.number(payload_type, frame, payload.len(), stamp, now)
+    }
+
+    /// Whether something queued may be sent now, as far as probe, barrier and window go.
+    pub(crate) fn has_sendable(&mut self) -> bool {
+        if self.probe.is_some() || self.barrier.is_some() {
+            return false;
+        }
+        let limit = self.payload_limit();
+        self.queue.next_len(limit).is_some_and(|len| self.window.admits(len))
+    }
+
+    /// The next message from the queue, numbered. Call after [`Self::has_sendable`] said yes.
+    pub(crate) fn send(
+        &mut self,
+        seal: Option<&mut Seal>,
+        stamp: &mut Stamp,
+        now: Instant,
+    ) -> Option<Bytes> {
+        let limit = self.payload_limit();
+        match self.queue.take(limit)? {
+            Next::Control(Control { payload_type, payload, is_barrier }) => {
+                if is_barrier {
+                    self.barrier = Some(self.next_sequence);
+                }
+                Some(self.send_control(payload_type, &payload, stamp, now))
+            }
+            Next::Input(frame) => {
+                let user_bytes = frame.len() - HEADER_LEN;
+                if user_bytes > self.proven {
+                    let (_, plain) = frame.split_at(HEADER_LEN);
+                    self.probe = Some(Probe {
+                        sequence: self.next_sequence,
+                        plain: Bytes::copy_from_slice(plain),
+                        lost_connections: 0,
+                        is_fixed: false,
+                    });
+                }
+                let frame = match seal {
+                    Some(seal) => sealed(seal, &frame),
+                    None => frame,
+                };
+                Some(self.number(PayloadType::Output, frame, user_bytes, stamp, now))
+            }
+        }
+    }
+
+    fn number(
+        &mut self,
+        payload_type: PayloadType,
+        frame: BytesMut,
+        user_bytes: usize,
+        stamp: &mut Stamp,
+        now: Instant,
+    ) -> Bytes {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let frame = stamp.input(sequence, payload_type, now).finish(frame);
+        let stored = Stored::new(frame.clone(), user_bytes, self.connection, now);
+        let mut timeout = self.trip.resend_timeout();
+        if std::mem::take(&mut self.eager) {
+            let round_trip = self.trip.least().unwrap_or_default() * 2;
+            timeout = timeout.min(EAGER_TIMEOUT.max(round_trip));
+        }
+        self.unacknowledged.store(sequence, stored, now + timeout);
+        self.window.sent(user_bytes);
+        frame
+    }
+
+    pub(crate) fn figures(&self) -> OutboxFigures {
+        OutboxFigures {
+            unacknowledged_frames: self.unacknowledged.len(),
+            in_flight_bytes: self.window.in_flight_bytes(),
+            queued_bytes: self.queue.input_bytes(),
+            window_bytes: self.window.limit_bytes(),
+            round_trip: self.trip.least().map(|_| self.trip.smoothed()),
+            sent_frames: self.next_sequence.unsigned_abs(),
+            resent_frames: self.resent_frames,
+        }
+    }
+}
+
+/// Numbers for [`ChannelStats`](crate::ChannelStats).
+pub(crate) struct OutboxFigures {
+    pub(crate) unacknowledged_frames: usize,
+    pub(crate) in_flight_bytes: usize,
+    pub(crate) queued_bytes: usize,
+    pub(crate) window_bytes: usize,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) sent_frames: u64,
+    pub(crate) resent_frames: u64,
+}
+
+fn sealed(seal: &mut Seal, plain_frame: &[u8]) -> BytesMut {
+    let (_, plain) = plain_frame.split_at(HEADER_LEN);
+    let mut frame = frame_buffer(plain.len() + SEAL_OVERHEAD);
+    seal.seal_into(&mut frame, |out| out.extend_from_slice(plain));
+    frame
+}

@@ -1,0 +1,312 @@
+//! Input that has no sequence number yet.
+//!
+//! Numbers are given at the moment of sending. So little is bound to a number that cannot be
+//! taken back: an interrupt may overtake what was typed, and a smaller payload limit applies to
+//! everything still here.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::message::{HEADER_LEN, frame_buffer};
+use crate::payload::PayloadType;
+
+/// Bytes to send. Made from [`Bytes`], or from an [`InputBuffer`] to save a copy.
+pub struct Input(Repr);
+
+enum Repr {
+    Bytes(Bytes),
+    /// The header's room, then the payload.
+    Frame(BytesMut),
+}
+
+/// A buffer to write input into, with room in front for the message header.
+pub struct InputBuffer {
+    frame: BytesMut,
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Input({} bytes)", self.len())
+    }
+}
+
+impl fmt::Debug for InputBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InputBuffer({} bytes)", self.len())
+    }
+}
+
+impl InputBuffer {
+    /// An empty buffer for about `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { frame: frame_buffer(capacity) }
+    }
+
+    /// Appends bytes.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.tail().extend_from_slice(bytes);
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.frame.len() - HEADER_LEN
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The end of the buffer, for whoever appends through [`BytesMut`].
+    pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        &mut self.frame
+    }
+}
+
+impl Input {
+    /// Bytes of user data.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Bytes(bytes) => bytes.len(),
+            Repr::Frame(frame) => frame.len() - HEADER_LEN,
+        }
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A lone Ctrl-C.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        match &self.0 {
+            Repr::Bytes(bytes) => **bytes == [0x03],
+            Repr::Frame(frame) => frame.split_at(HEADER_LEN).1 == [0x03],
+        }
+    }
+
+    /// The bytes themselves, without a copy.
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Bytes(bytes) => bytes,
+            Repr::Frame(frame) => {
+                let mut bytes = frame.freeze();
+                bytes.advance(HEADER_LEN);
+                bytes
+            }
+        }
+    }
+}
+
+impl From<Bytes> for Input {
+    fn from(bytes: Bytes) -> Self {
+        Self(Repr::Bytes(bytes))
+    }
+}
+
+impl From<&'static [u8]> for Input {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self(Repr::Bytes(Bytes::from_static(bytes)))
+    }
+}
+
+impl From<InputBuffer> for Input {
+    fn from(buffer: InputBuffer) -> Self {
+        Self(Repr::Frame(buffer.frame))
+    }
+}
+
+/// What is waiting to be numbered, in order.
+#[derive(Default)]
+pub(super) struct Queue {
+    items: VecDeque<Item>,
+    input_bytes: usize,
+}
+
+enum Item {
+    Input(Input),
+    Control(Control),
+}
+
+/// A message that is not input but has a place among it.
+pub(super) struct Control {
+    pub(super) payload_type: PayloadType,
+    pub(super) payload: Bytes,
+    /// Nothing after it may be sent before it is acknowledged.
+    pub(super) is_barrier: bool,
+}
+
+/// The next thing to send.
+pub(super) enum Next {
+    /// Input as a frame whose header is not written.
+    Input(BytesMut),
+    Control(Control),
+}
+
+impl Queue {
+    pub(super) fn push_input(&mut self, input: Input) {
+        self.input_bytes += input.len();
+        self.items.push_back(Item::Input(input));
+    }
+
+    pub(super) fn push_control(&mut self, control: Control) {
+        self.items.push_back(Item::Control(control));
+    }
+
+    /// Puts bytes that were taken before back in front.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.input_bytes += bytes.len();
+        self.items.push_front(Item::Input(bytes.into()));
+    }
+
+    /// Forgets all input and returns how much that was; controls stay.
+    pub(super) fn discard_input(&mut self) -> usize {
+        self.items.retain(|item| matches!(item, Item::Control(_)));
+        std::mem::take(&mut self.input_bytes)
+    }
+
+    pub(super) fn input_bytes(&self) -> usize {
+        self.input_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Length of the next payload if it may hold `limit` bytes of input.
+    pub(super) fn next_len(&self, limit: usize) -> Option<usize> {
+        match self.items.front()? {
+            Item::Control(control) => Some(control.payload.len()),
+            Item::Input(_) => {
+                let mut len = 0;
+                for item in &self.items {
+                    let Item::Input(input) = item else { break };
+                    len += input.len();
+                    if len >= limit {
+                        return Some(limit);
+                    }
+                }
+                Some(len)
+            }
+        }
+    }
+
+    /// Takes a control, or as much of the input before the next control as `limit` allows.
+    pub(super) fn take(&mut self, limit: usize) -> Option<Next> {
+        let first = match self.items.pop_front()? {
+            Item::Control(control) => return Some(Next::Control(control)),
+            Item::Input(input) => input,
+        };
+        let mut frame = match first.0 {
+            Repr::Frame(frame) if frame.len() - HEADER_LEN <= limit => {
+                self.input_bytes -= frame.len() - HEADER_LEN;
+                frame
+            }
+            longer @ Repr::Frame(_) => self.start_frame(Input(longer).into_bytes(), limit),
+            Repr::Bytes(bytes) => self.start_frame(bytes, limit),
+        };
+        while let room @ 1.. = limit - (frame.len() - HEADER_LEN)
+            && let Some(Item::Input(_)) = self.items.front()
+            && let Some(Item::Input(next)) = self.items.pop_front()
+        {
+            self.append(&mut frame, next.into_bytes(), room);
+        }
+        Some(Next::Input(frame))
+    }
+
+    fn start_frame(&mut self, bytes: Bytes, limit: usize) -> BytesMut {
+        let mut frame = frame_buffer(limit.min(self.input_bytes));
+        self.append(&mut frame, bytes, limit);
+        frame
+    }
+
+    /// Copies at most `room` bytes; the rest goes back in front.
+    fn append(&mut self, frame: &mut BytesMut, mut bytes: Bytes, room: usize) {
+        let part = bytes.split_to(room.min(bytes.len()));
+        frame.extend_from_slice(&part);
+        self.input_bytes -= part.len();
+        if !bytes.is_empty() {
+            self.items.push_front(Item::Input(bytes.into()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(queue: &mut Queue, limit: usize) -> Option<String> {
+        match queue.take(limit)? {
+            Next::Input(frame) => Some(String::from_utf8(frame[HEADER_LEN..].to_vec()).unwrap()),
+            Next::Control(control) => Some(format!("{:?}", control.payload_type)),
+        }
+    }
+
+    fn flag(queue: &mut Queue) {
+        queue.push_control(Control {
+            payload_type: PayloadType::Flag,
+            payload: Bytes::from_static(b"flag"),
+            is_barrier: false,
+        });
+    }
+
+    #[test]
+    fn queued_keystrokes_travel_together() {
+        let mut queue = Queue::default();
+        for key in [&b"l"[..], b"s", b"\r"] {
+            queue.push_input(key.into());
+        }
+        assert_eq!(queue.next_len(1024), Some(3));
+        assert_eq!(taken(&mut queue, 1024).unwrap(), "ls\r");
+        assert!(queue.is_empty());
+        assert_eq!(queue.input_bytes(), 0);
+    }
+
+    #[test]
+    fn long_input_is_cut_and_controls_keep_their_place() {
+        let mut queue = Queue::default();
+        queue.push_input((&b"abcdef"[..]).into());
+        queue.push_input((&b"gh"[..]).into());
+        flag(&mut queue);
+        queue.push_input((&b"i"[..]).into());
+        assert_eq!(queue.next_len(4), Some(4));
+        let mut seen = Vec::new();
+        while let Some(next) = taken(&mut queue, 4) {
+            seen.push(next);
+        }
+        assert_eq!(seen, ["abcd", "efgh", "Flag", "i"]);
+        assert_eq!(queue.input_bytes(), 0);
+    }
+
+    #[test]
+    fn a_buffer_is_sent_without_a_copy_and_cut_when_too_long() {
+        let mut queue = Queue::default();
+        let mut buffer = InputBuffer::with_capacity(8);
+        buffer.extend_from_slice(b"abcdef");
+        let place = buffer.frame.as_ptr();
+        queue.push_input(buffer.into());
+        let Some(Next::Input(frame)) = queue.take(6) else { panic!("input was queued") };
+        assert_eq!(frame.as_ptr(), place);
+
+        let mut buffer = InputBuffer::with_capacity(8);
+        buffer.extend_from_slice(b"abcdef");
+        queue.push_input(buffer.into());
+        assert_eq!(taken(&mut queue, 4).unwrap(), "abcd");
+        assert_eq!(taken(&mut queue, 4).unwrap(), "ef");
+    }
+
+    #[test]
+    fn input_is_discarded_and_put_back_without_touching_controls() {
+        let mut queue = Queue::default();
+        queue.push_input((&b"typed"[..]).into());
+        flag(&mut queue);
+        assert_eq!(queue.discard_input(), 5);
+        queue.put_back(Bytes::from_static(b"x"));
+        assert_eq!(queue.input_bytes(), 1);
+        assert_eq!(taken(&mut queue, 9).unwrap(), "x");
+        assert_eq!(taken(&mut queue, 9).unwrap(), "Flag");
+        assert!(taken(&mut queue, 9).is_none());
+    }
+}

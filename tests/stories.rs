@@ -1,1 +1,3 @@
-//! Stories.
+//! Promises to the user, and rules of the house, in one test binary.
+
+mod architecture;

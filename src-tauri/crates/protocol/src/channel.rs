@@ -326,7 +326,7 @@ impl DataChannel {
             self.outbox.discard_input();
             self.is_ending = true;
         } else {
-            self.outbox.push_control(PayloadType::Flag, flag.encode(), true);
+            self.outbox.push_flag(flag);
         }
     }
 
@@ -445,6 +445,7 @@ fn event_bytes(event: &Event) -> usize {
         | Event::DataKeyWanted { .. }
         | Event::ExitCode(_)
         | Event::Flag(_)
+        | Event::FlagAcknowledged(_)
         | Event::Paused
         | Event::Unpaused
         | Event::Writable

@@ -33,6 +33,8 @@ pub enum Event {
     ExitCode(i32),
     /// A flag from the agent.
     Flag(SessionFlag),
+    /// The agent has acted on a flag of ours.
+    FlagAcknowledged(SessionFlag),
     /// The far end is away: nothing new is sent until it is back.
     Paused,
     /// The far end is back.
@@ -70,6 +72,7 @@ impl fmt::Debug for Event {
             Self::StdErr(bytes) => write!(f, "StdErr({} bytes)", bytes.len()),
             Self::ExitCode(status) => f.debug_tuple("ExitCode").field(status).finish(),
             Self::Flag(flag) => f.debug_tuple("Flag").field(flag).finish(),
+            Self::FlagAcknowledged(flag) => f.debug_tuple("FlagAcknowledged").field(flag).finish(),
             Self::Paused => f.write_str("Paused"),
             Self::Unpaused => f.write_str("Unpaused"),
             Self::Writable => f.write_str("Writable"),

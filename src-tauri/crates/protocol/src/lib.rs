@@ -17,6 +17,7 @@ mod message;
 pub mod mux;
 mod outbox;
 mod payload;
+mod port;
 mod rate;
 mod reader;
 mod rtt;
@@ -35,5 +36,6 @@ pub use payload::{
     OpenDataChannel, PayloadType, ProcessedAction, RequestedAction, SessionFlag, SizeBody,
     encode_exit_code, parse_exit_code,
 };
+pub use port::{Port, PortConfig, PortError, PortEvent, PortTransmit};
 pub use seal::{DATA_KEY_LEN, DataKey, DataKeyLength, OpenError, SEAL_OVERHEAD, Seal};
 pub use version::{AgentVersion, compare_agent_rule};

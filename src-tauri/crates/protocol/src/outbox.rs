@@ -29,19 +29,19 @@ mod queue;
 mod unacknowledged;
 mod window;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use self::queue::{Control, Next, Queue};
 pub use self::queue::{Input, InputBuffer};
+use self::queue::{Next, Queue};
 use self::unacknowledged::{Stored, Unacknowledged};
 use self::window::Window;
 use crate::channel::config::{ChannelConfig, DEFAULT_PAYLOAD_LIMIT};
 use crate::channel::stamp::Stamp;
 use crate::message::{HEADER_LEN, frame_buffer};
-use crate::payload::PayloadType;
+use crate::payload::{PayloadType, SessionFlag};
 use crate::rtt::RoundTrip;
 use crate::seal::{SEAL_OVERHEAD, Seal};
 
@@ -79,8 +79,9 @@ pub(crate) struct Outbox {
     payload_limit: usize,
     proven: usize,
     probe: Option<Probe>,
-    /// Sequence number of a control after which nothing may be sent yet.
-    barrier: Option<i64>,
+    /// Flags in flight. Nothing queued is sent until they are acknowledged: the agent must have
+    /// closed one connection before the bytes of the next arrive.
+    flags: BTreeMap<i64, SessionFlag>,
     /// Whether the agent acknowledges duplicates, if its version is known.
     reacks: Option<bool>,
     /// The highest number acknowledged that was first sent on the present connection.
@@ -102,6 +103,8 @@ struct Probe {
 pub(crate) struct Settled {
     /// A probe of this many user bytes got through.
     pub(crate) proven: Option<usize>,
+    /// A flag got through.
+    pub(crate) flag: Option<SessionFlag>,
 }
 
 impl Outbox {
@@ -118,7 +121,7 @@ impl Outbox {
             payload_limit: config.payload_limit.max(1),
             proven: DEFAULT_PAYLOAD_LIMIT,
             probe: None,
-            barrier: None,
+            flags: BTreeMap::new(),
             reacks: None,
             newest_acknowledged: -1,
             eager: false,
@@ -171,13 +174,9 @@ impl Outbox {
         self.queue.push_input(input);
     }
 
-    pub(crate) fn push_control(
-        &mut self,
-        payload_type: PayloadType,
-        payload: Bytes,
-        is_barrier: bool,
-    ) {
-        self.queue.push_control(Control { payload_type, payload, is_barrier });
+    /// Queues a flag after the input queued before it.
+    pub(crate) fn push_flag(&mut self, flag: SessionFlag) {
+        self.queue.push_flag(flag);
     }
 
     /// Queues a message that is numbered before everything else queued.
@@ -242,13 +241,12 @@ impl Outbox {
         if stored.first_connection == self.connection {
             self.newest_acknowledged = self.newest_acknowledged.max(sequence);
         }
-        self.barrier.take_if(|barrier| *barrier == sequence);
         self.unacknowledged.mark_holes(sequence, self.trip.smoothed() * 5 / 4);
         let proven = self.probe.take_if(|probe| probe.sequence == sequence).map(|_| {
             self.proven = self.proven.max(stored.user_bytes);
             stored.user_bytes
         });
-        Settled { proven }
+        Settled { proven, flag: self.flags.remove(&sequence) }
     }
 
     /// Moves what has waited long enough to what is due.
@@ -334,9 +332,20 @@ impl Outbox {
         self.number(payload_type, frame, payload.len(), stamp, now)
     }
 
-    /// Whether something queued may be sent now, as far as probe, barrier and window go.
+    /// Numbers, stores and returns a flag.
+    pub(crate) fn send_flag(
+        &mut self,
+        flag: SessionFlag,
+        stamp: &mut Stamp,
+        now: Instant,
+    ) -> Bytes {
+        self.flags.insert(self.next_sequence, flag);
+        self.send_control(PayloadType::Flag, &flag.encode(), stamp, now)
+    }
+
+    /// Whether something queued may be sent now, as far as probe, flags and window go.
     pub(crate) fn has_sendable(&mut self) -> bool {
-        if self.probe.is_some() || self.barrier.is_some() {
+        if self.probe.is_some() || !self.flags.is_empty() {
             return false;
         }
         let limit = self.payload_limit();
@@ -352,12 +361,7 @@ impl Outbox {
     ) -> Option<Bytes> {
         let limit = self.payload_limit();
         match self.queue.take(limit)? {
-            Next::Control(Control { payload_type, payload, is_barrier }) => {
-                if is_barrier {
-                    self.barrier = Some(self.next_sequence);
-                }
-                Some(self.send_control(payload_type, &payload, stamp, now))
-            }
+            Next::Flag(flag) => Some(self.send_flag(flag, stamp, now)),
             Next::Input(frame) => {
                 let user_bytes = frame.len() - HEADER_LEN;
                 if user_bytes > self.proven {

@@ -10,6 +10,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+/// Agents since 3.1.1575.0 leave mux keep-alive off towards clients above this version.
+const LAST_KEEP_ALIVE_CLIENT: &str = "1.2.331.0";
+
 /// The version an agent gave in its handshake request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentVersion {
@@ -38,7 +41,21 @@ impl AgentVersion {
     ///
     /// Any other agent closes a mux that sends nothing for 30 to 60 s.
     pub fn mux_keep_alive_off(&self) -> bool {
-        self.is_above([3, 1, 1511, 0]) || self.components.as_deref() == Some(&[3, 1, 1446, 0])
+        self.is_above([3, 1, 1511, 0]) || self.is_silent_release()
+    }
+
+    /// Whether the agent closes a mux on which a client of this version sends nothing.
+    pub fn needs_mux_keep_alive(&self, client_version: &str) -> bool {
+        if self.is_silent_release() {
+            return false;
+        }
+        let is_old_client = compare_agent_rule(client_version, LAST_KEEP_ALIVE_CLIENT).is_le();
+        is_old_client || !self.mux_keep_alive_off()
+    }
+
+    /// 3.1.1446.0 has no mux keep-alive at all, whatever the client.
+    fn is_silent_release(&self) -> bool {
+        self.components.as_deref() == Some(&[3, 1, 1446, 0])
     }
 
     /// Whether the agent acknowledges a message it already has once more (3.2.1041.0 and above).
@@ -123,6 +140,14 @@ mod tests {
         for on in ["3.1.1374.0", "3.1.1476.0", "3.1.1511.0"] {
             assert!(!AgentVersion::from(on).mux_keep_alive_off(), "{on}");
         }
+    }
+
+    #[test]
+    fn an_old_client_version_brings_keep_alive_back() {
+        assert!(!AgentVersion::from("3.3.1142.0").needs_mux_keep_alive("1.2.764.0"));
+        assert!(AgentVersion::from("3.3.1142.0").needs_mux_keep_alive("1.2.331.0"));
+        assert!(AgentVersion::from("3.1.1511.0").needs_mux_keep_alive("1.2.764.0"));
+        assert!(!AgentVersion::from("3.1.1446.0").needs_mux_keep_alive("1.2.0.0"));
     }
 
     #[test]

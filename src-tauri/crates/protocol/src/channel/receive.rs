@@ -66,9 +66,13 @@ impl DataChannel {
             MessageType::Acknowledge => {
                 self.heard();
                 let sequence = AcknowledgeBody::parse_sequence(&message.payload)?;
-                if let Some(bytes) = self.outbox.acknowledged(sequence, now).proven {
+                let settled = self.outbox.acknowledged(sequence, now);
+                if let Some(bytes) = settled.proven {
                     tracing::debug!(bytes, "the path takes messages of this size");
                     self.push_event(Event::PayloadProven { bytes });
+                }
+                if let Some(flag) = settled.flag {
+                    self.push_event(Event::FlagAcknowledged(flag));
                 }
                 Ok(())
             }

@@ -74,21 +74,18 @@ impl DataChannel {
             && let Some(size) = self.size.wanted
         {
             self.size.is_pending = false;
-            return Some(self.send_control(PayloadType::Size, &size.encode(), now));
+            let (stamp, size) = (&mut self.stamp, size.encode());
+            return Some(self.outbox.send_control(PayloadType::Size, &size, stamp, now));
         }
         let is_held = self.is_input_held(now);
         let Phase::Ready { seal, .. } = &mut self.phase else { return None };
         if std::mem::take(&mut self.is_ending) {
-            let flag = SessionFlag::TerminateSession.encode();
-            return Some(self.send_control(PayloadType::Flag, &flag, now));
+            let flag = SessionFlag::TerminateSession;
+            return Some(self.outbox.send_flag(flag, &mut self.stamp, now));
         }
         if is_held || !self.outbox.has_sendable() {
             return None;
         }
         self.outbox.send(seal.as_deref_mut(), &mut self.stamp, now)
-    }
-
-    fn send_control(&mut self, payload_type: PayloadType, payload: &[u8], now: Instant) -> Bytes {
-        self.outbox.send_control(payload_type, payload, &mut self.stamp, now)
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::message::{HEADER_LEN, frame_buffer};
-use crate::payload::PayloadType;
+use crate::payload::SessionFlag;
 
 /// Bytes to send. Made from [`Bytes`], or from an [`InputBuffer`] to save a copy.
 pub struct Input(Repr);
@@ -127,22 +127,14 @@ pub(super) struct Queue {
 
 enum Item {
     Input(Input),
-    Control(Control),
-}
-
-/// A message that is not input but has a place among it.
-pub(super) struct Control {
-    pub(super) payload_type: PayloadType,
-    pub(super) payload: Bytes,
-    /// Nothing after it may be sent before it is acknowledged.
-    pub(super) is_barrier: bool,
+    Flag(SessionFlag),
 }
 
 /// The next thing to send.
 pub(super) enum Next {
     /// Input as a frame whose header is not written.
     Input(BytesMut),
-    Control(Control),
+    Flag(SessionFlag),
 }
 
 impl Queue {
@@ -151,8 +143,8 @@ impl Queue {
         self.items.push_back(Item::Input(input));
     }
 
-    pub(super) fn push_control(&mut self, control: Control) {
-        self.items.push_back(Item::Control(control));
+    pub(super) fn push_flag(&mut self, flag: SessionFlag) {
+        self.items.push_back(Item::Flag(flag));
     }
 
     /// Puts bytes that were taken before back in front.
@@ -161,9 +153,9 @@ impl Queue {
         self.items.push_front(Item::Input(bytes.into()));
     }
 
-    /// Forgets all input and returns how much that was; controls stay.
+    /// Forgets all input and returns how much that was; flags stay.
     pub(super) fn discard_input(&mut self) -> usize {
-        self.items.retain(|item| matches!(item, Item::Control(_)));
+        self.items.retain(|item| matches!(item, Item::Flag(_)));
         std::mem::take(&mut self.input_bytes)
     }
 
@@ -178,7 +170,7 @@ impl Queue {
     /// Length of the next payload if it may hold `limit` bytes of input.
     pub(super) fn next_len(&self, limit: usize) -> Option<usize> {
         match self.items.front()? {
-            Item::Control(control) => Some(control.payload.len()),
+            Item::Flag(flag) => Some(flag.encode().len()),
             Item::Input(_) => {
                 let mut len = 0;
                 for item in &self.items {
@@ -193,10 +185,10 @@ impl Queue {
         }
     }
 
-    /// Takes a control, or as much of the input before the next control as `limit` allows.
+    /// Takes a flag, or as much of the input before the next flag as `limit` allows.
     pub(super) fn take(&mut self, limit: usize) -> Option<Next> {
         let first = match self.items.pop_front()? {
-            Item::Control(control) => return Some(Next::Control(control)),
+            Item::Flag(flag) => return Some(Next::Flag(flag)),
             Item::Input(input) => input,
         };
         let mut frame = match first.0 {
@@ -240,16 +232,12 @@ mod tests {
     fn taken(queue: &mut Queue, limit: usize) -> Option<String> {
         match queue.take(limit)? {
             Next::Input(frame) => Some(String::from_utf8(frame[HEADER_LEN..].to_vec()).unwrap()),
-            Next::Control(control) => Some(format!("{:?}", control.payload_type)),
+            Next::Flag(flag) => Some(format!("{flag:?}")),
         }
     }
 
     fn flag(queue: &mut Queue) {
-        queue.push_control(Control {
-            payload_type: PayloadType::Flag,
-            payload: Bytes::from_static(b"flag"),
-            is_barrier: false,
-        });
+        queue.push_flag(SessionFlag::DisconnectToPort);
     }
 
     #[test]
@@ -265,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn long_input_is_cut_and_controls_keep_their_place() {
+    fn long_input_is_cut_and_flags_keep_their_place() {
         let mut queue = Queue::default();
         queue.push_input((&b"abcdef"[..]).into());
         queue.push_input((&b"gh"[..]).into());
@@ -276,7 +264,7 @@ mod tests {
         while let Some(next) = taken(&mut queue, 4) {
             seen.push(next);
         }
-        assert_eq!(seen, ["abcd", "efgh", "Flag", "i"]);
+        assert_eq!(seen, ["abcd", "efgh", "DisconnectToPort", "i"]);
         assert_eq!(queue.input_bytes(), 0);
     }
 
@@ -298,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn input_is_discarded_and_put_back_without_touching_controls() {
+    fn input_is_discarded_and_put_back_without_touching_flags() {
         let mut queue = Queue::default();
         queue.push_input((&b"typed"[..]).into());
         flag(&mut queue);
@@ -306,7 +294,7 @@ mod tests {
         queue.put_back(Bytes::from_static(b"x"));
         assert_eq!(queue.input_bytes(), 1);
         assert_eq!(taken(&mut queue, 9).unwrap(), "x");
-        assert_eq!(taken(&mut queue, 9).unwrap(), "Flag");
+        assert_eq!(taken(&mut queue, 9).unwrap(), "DisconnectToPort");
         assert!(taken(&mut queue, 9).is_none());
     }
 }

@@ -79,7 +79,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("aws/src/control_plane.rs", "SystemTime::now", "a signature carries the date of its making"),
     ("aws/src/credentials.rs", "SystemTime::now", "credentials expire by the date on their label"),
     ("cli/src/tty.rs", "thread::spawn(", "a read from the terminal blocks and cannot be cancelled"),
-    ("cli/src/tty.rs", "tokio::spawn(", "its listener for size changes lives as long as the process"),
+    (
+        "cli/src/tty.rs",
+        "tokio::spawn(",
+        "its listener for size changes lives as long as the process",
+    ),
 ];
 
 struct Ban {
@@ -275,7 +279,9 @@ fn sources(folders: &[&str]) -> Vec<PathBuf> {
             let name = entry.file_name();
             if !path.is_dir() {
                 found.push(path);
-            } else if !["node_modules", "target", "dist", "vectors"].iter().any(|skip| name == *skip)
+            } else if !["node_modules", "target", "dist", "vectors"]
+                .iter()
+                .any(|skip| name == *skip)
             {
                 open.push(path);
             }

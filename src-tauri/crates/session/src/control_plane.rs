@@ -135,6 +135,12 @@ pub trait ControlPlane: Send + Sync + 'static {
         context: &'a BTreeMap<String, String>,
     ) -> BoxFuture<'a, Result<DataKeyReply, ControlError>>;
 
+    /// Names the account side, so that a session found in the ledger later can be ended through
+    /// the same one: profile and region, in the implementation's own spelling.
+    fn label(&self) -> String {
+        String::new()
+    }
+
     /// Signs the websocket's upgrade (SigV4 header form, service `ssmmessages`, `GET`, empty
     /// body). Answers no headers when there is nothing to sign with or the URL is presigned.
     fn sign_upgrade<'a>(

@@ -2,19 +2,36 @@
 
 mod backoff;
 mod clock;
+mod command;
+mod connection;
 mod control_plane;
+mod driver;
+mod engine;
 mod error;
+mod outflow;
+mod payloads;
+mod registry;
 mod state;
 mod surroundings;
+mod terminal;
+#[cfg(test)]
+mod testing;
 mod transport;
+mod tunnel;
 
+pub use command::{CommandHandle, CommandOutput, CommandSpec};
 pub use control_plane::{
     ControlError, ControlPlane, DataKeyReply, Refusal, Resumed, SessionId, StartRequest, Ticket,
     Token,
 };
+pub use engine::{CLIENT_VERSION, Engine, EngineConfig};
 pub use error::{Error, Remedy, ReportedCause};
+pub use outflow::{OutputFlow, Piece, Stream};
+pub use payloads::PayloadSize;
+pub use registry::{Ledger, LiveSession, NoLedger};
 pub use state::{
     Interruption, LocalEnd, Ready, Resuming, SessionEnd, SessionState, TunnelEvent, TunnelState,
 };
 pub use surroundings::Disturbance;
+pub use terminal::{TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec};
 pub use transport::{DialError, Network, Proxies};

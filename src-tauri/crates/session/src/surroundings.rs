@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Reading;
@@ -45,34 +46,27 @@ impl Surroundings {
         self.latest.subscribe()
     }
 
-    /// Watches the operating system from now on, on tasks of `tracker`.
-    pub(crate) fn watch(&self, tracker: &TaskTracker) {
-        #[cfg(target_os = "linux")]
-        {
-            self.clone().spawn_linux(tracker);
-        }
-        #[cfg(not(target_os = "linux"))]
-        {
-            tracker.spawn(self.clone().look_for_sleep());
-            tracker.spawn(self.clone().look_for_network());
-        }
+    /// Watches the operating system on tasks of `tracker` until `stop`.
+    pub(crate) fn watch(&self, tracker: &TaskTracker, stop: &CancellationToken) {
+        let (sleep, network) = (self.clone(), self.clone());
+        tracker.spawn(stop.clone().run_until_cancelled_owned(sleep.watch_sleep()));
+        tracker.spawn(stop.clone().run_until_cancelled_owned(network.watch_network()));
     }
 
-    #[cfg(target_os = "linux")]
-    fn spawn_linux(self, tracker: &TaskTracker) {
-        let (sleep, network) = (self.clone(), self);
-        tracker.spawn(async move {
-            if let Err(error) = linux::watch_sleep(&sleep).await {
-                tracing::debug!(%error, "no sleep events; looking instead");
-                sleep.look_for_sleep().await;
-            }
-        });
-        tracker.spawn(async move {
-            if let Err(error) = linux::watch_network(&network).await {
-                tracing::debug!(%error, "no network events; looking instead");
-                network.look_for_network().await;
-            }
-        });
+    async fn watch_sleep(self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = linux::watch_sleep(&self).await {
+            tracing::debug!(%error, "no sleep events; looking instead");
+        }
+        self.look_for_sleep().await;
+    }
+
+    async fn watch_network(self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = linux::watch_network(&self).await {
+            tracing::debug!(%error, "no network events; looking instead");
+        }
+        self.look_for_network().await;
     }
 
     async fn look_for_sleep(self) {

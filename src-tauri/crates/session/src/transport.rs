@@ -154,7 +154,7 @@ impl Transport {
     }
 
     /// Says goodbye as far as that is possible without waiting.
-    pub(crate) fn close(mut self, cx: &mut Context<'_>) {
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
         let _ = self.send(Message::Close(None));
         let _ = self.poll_flush(cx);
     }

@@ -1,0 +1,380 @@
+//! One local socket and its seat in a port session: bytes up as credit allows, bytes down as
+//! fast as the program reads, and an end that loses neither side's last words.
+//!
+//! The wire has no half close, so when the local program shuts down its sending side we keep
+//! the stream open and go on delivering until the far side ends it or falls silent. When the
+//! far side could not be reached or is lost, the socket is reset: a clean end would be a lie.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::tunnel::listener::LocalStream;
+
+/// Bytes a connection may have waiting on our side of the window: enough to keep the largest
+/// messages coming, little enough that a thousand connections fit in memory.
+pub(crate) const CREDIT_BYTES: usize = 256 * 1024;
+/// Most bytes taken from a socket at once; also the largest mux frame.
+const READ_BYTES: u32 = 32 * 1024;
+/// Deliveries taken from the queue at once.
+const BATCH: usize = 64;
+/// How long a program may go on sending after the far side has ended the stream, unread.
+const DISCARD_LIMIT: Duration = Duration::from_secs(5);
+
+/// Names one connection within a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key(pub(crate) u64);
+
+/// What connections tell their port session.
+#[derive(Debug)]
+pub(crate) enum ToPort {
+    /// A connection wants a stream; its first bytes travel with the stream's opening.
+    Open { key: Key, place: Place, first: Option<Bytes> },
+    /// Bytes from the local program. Their credit comes back when they leave for the wire.
+    Data { key: Key, bytes: Bytes },
+    /// This many delivered bytes have been written to the local socket.
+    Consumed { key: Key, bytes: usize },
+    /// The connection is done with its stream.
+    Close { key: Key },
+}
+
+/// Where a port session delivers to, and what it gives credit through.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) deliveries: mpsc::Sender<Delivery>,
+    pub(crate) credit: Arc<Semaphore>,
+}
+
+/// What a port session tells a connection.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// Bytes for the local program.
+    Data(Bytes),
+    /// The far side has ended the stream.
+    Finished,
+    /// The stream is of no use.
+    Broken(Breach),
+}
+
+/// Why a local socket has to be reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breach {
+    /// The node could not reach the destination.
+    Refused,
+    /// The program did not read while others needed the session.
+    ReaderTooSlow,
+    /// The session ended.
+    Lost,
+    /// No session came up in time.
+    NoSession,
+}
+
+/// A connection's side of its place.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    key: Key,
+    to_port: mpsc::Sender<ToPort>,
+    deliveries: mpsc::Receiver<Delivery>,
+    credit: Arc<Semaphore>,
+}
+
+impl Seat {
+    /// Makes both sides of a place in the session behind `to_port`.
+    pub(crate) fn new(key: Key, to_port: mpsc::Sender<ToPort>) -> (Self, Place) {
+        let credit = Arc::new(Semaphore::new(CREDIT_BYTES));
+        let (sender, deliveries) = mpsc::channel(2 * BATCH);
+        let place = Place { deliveries: sender, credit: Arc::clone(&credit) };
+        (Self { key, to_port, deliveries, credit }, place)
+    }
+
+    async fn tell(&self, message: ToPort) -> Result<(), Breach> {
+        self.to_port.send(message).await.map_err(|_| Breach::Lost)
+    }
+}
+
+/// Serves one local socket until both sides are done with it.
+///
+/// # Errors
+/// The [`Breach`] for which the socket was reset.
+pub(crate) async fn serve(
+    stream: LocalStream,
+    mut seat: Seat,
+    place: Place,
+    linger: Duration,
+) -> Result<(), Breach> {
+    // A program that speaks first often has by now: its bytes then share the opening's message.
+    tokio::task::yield_now().await;
+    let mut buffer = BytesMut::new();
+    let first = first_bytes(&stream, &mut buffer, &place.credit);
+    seat.tell(ToPort::Open { key: seat.key, place, first }).await?;
+
+    let outcome = relay(&stream, &mut seat, &mut buffer, linger).await;
+    let key = seat.key;
+    match outcome {
+        Ok(()) => {
+            let _ = seat.tell(ToPort::Close { key }).await;
+            discard(&stream).await;
+            Ok(())
+        }
+        Err(Stop::Local) => {
+            let _ = seat.tell(ToPort::Close { key }).await;
+            Ok(())
+        }
+        Err(Stop::Breach(breach)) => {
+            stream.reset_on_close();
+            let _ = seat.tell(ToPort::Close { key }).await;
+            Err(breach)
+        }
+    }
+}
+
+/// Resets a socket that never got a seat.
+pub(crate) fn refuse(stream: &LocalStream) {
+    stream.reset_on_close();
+}
+
+enum Stop {
+    /// The local socket failed, or has nothing more to say and was silent for the linger.
+    Local,
+    Breach(Breach),
+}
+
+impl From<Breach> for Stop {
+    fn from(breach: Breach) -> Self {
+        Self::Breach(breach)
+    }
+}
+
+/// Carries both ways; `Ok` when the far side has ended the stream and everything is written.
+async fn relay(
+    stream: &LocalStream,
+    seat: &mut Seat,
+    buffer: &mut BytesMut,
+    linger: Duration,
+) -> Result<(), Stop> {
+    let Seat { key, to_port, deliveries, credit } = seat;
+    let mut delivering = Delivering { stream, key: *key, to_port, deliveries, batch: Vec::new() };
+    let (has_more, said_all) = oneshot::channel();
+    let mut has_more = Some(has_more);
+    let mut up = pin!(send_up(stream, *key, to_port, credit, buffer));
+    // Never dropped before its end: it may be in the middle of a write.
+    let mut down = pin!(delivering.run(said_all, linger));
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut down => return ended,
+            ended = &mut up, if has_more.is_some() => {
+                ended?;
+                has_more = None;
+            }
+        }
+    }
+}
+
+/// Takes what the program has already sent, if it has, within a fresh credit.
+fn first_bytes(stream: &LocalStream, buffer: &mut BytesMut, credit: &Semaphore) -> Option<Bytes> {
+    buffer.reserve(READ_BYTES as usize);
+    let count = stream.try_read(buffer).ok().filter(|count| *count > 0)?;
+    if let Ok(permits) = credit.try_acquire_many(u32::try_from(count).ok()?) {
+        permits.forget();
+    }
+    Some(buffer.split().freeze())
+}
+
+/// Reads the socket as far as credit goes, until the program ends its side.
+async fn send_up(
+    stream: &LocalStream,
+    key: Key,
+    to_port: &mpsc::Sender<ToPort>,
+    credit: &Semaphore,
+    buffer: &mut BytesMut,
+) -> Result<(), Stop> {
+    loop {
+        let permits = credit.acquire_many(READ_BYTES).await.map_err(|_| Breach::Lost)?;
+        stream.readable().await.map_err(|_| Stop::Local)?;
+        buffer.reserve(READ_BYTES as usize);
+        let count = match stream.try_read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Idle: a thousand of these should hold no buffers.
+                *buffer = BytesMut::new();
+                continue;
+            }
+            Err(_) => return Err(Stop::Local),
+        };
+        let mut permits = permits;
+        if let Some(used) = permits.split(count) {
+            used.forget();
+        }
+        drop(permits);
+        let bytes = buffer.split().freeze();
+        to_port.send(ToPort::Data { key, bytes }).await.map_err(|_| Breach::Lost)?;
+    }
+}
+
+struct Delivering<'a> {
+    stream: &'a LocalStream,
+    key: Key,
+    to_port: &'a mpsc::Sender<ToPort>,
+    deliveries: &'a mut mpsc::Receiver<Delivery>,
+    batch: Vec<Delivery>,
+}
+
+impl Delivering<'_> {
+    /// Delivers until the far side ends the stream, or falls silent for `linger` after the
+    /// program has said all it will.
+    async fn run(
+        &mut self,
+        mut said_all: oneshot::Receiver<()>,
+        linger: Duration,
+    ) -> Result<(), Stop> {
+        let mut is_last = false;
+        loop {
+            let arrived = self.deliveries.recv_many(&mut self.batch, BATCH);
+            let count = if is_last {
+                timeout(linger, arrived).await.map_err(|_| Stop::Local)?
+            } else {
+                tokio::select! {
+                    biased;
+                    count = arrived => count,
+                    _ = &mut said_all => {
+                        is_last = true;
+                        continue;
+                    }
+                }
+            };
+            if count == 0 {
+                return Err(Breach::Lost.into());
+            }
+            if self.deliver().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what has arrived; says whether that was the end of the stream.
+    async fn deliver(&mut self) -> Result<bool, Stop> {
+        let mut pieces = VecDeque::with_capacity(self.batch.len());
+        let mut is_end = false;
+        for delivery in self.batch.drain(..) {
+            match delivery {
+                Delivery::Data(bytes) => pieces.push_back(bytes),
+                Delivery::Finished => is_end = true,
+                Delivery::Broken(breach) => return Err(breach.into()),
+            }
+        }
+        let bytes = pieces.iter().map(Bytes::len).sum();
+        write_all(self.stream, pieces).await.map_err(|_| Stop::Local)?;
+        if bytes > 0 {
+            let consumed = ToPort::Consumed { key: self.key, bytes };
+            self.to_port.send(consumed).await.map_err(|_| Breach::Lost)?;
+        }
+        Ok(is_end)
+    }
+}
+
+async fn write_all(stream: &LocalStream, mut pieces: VecDeque<Bytes>) -> io::Result<()> {
+    while !pieces.is_empty() {
+        let slices: Vec<IoSlice<'_>> =
+            pieces.iter().take(BATCH).map(|piece| IoSlice::new(piece)).collect();
+        let mut written = match stream.try_write_vectored(&slices) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream.writable().await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        while let Some(piece) = pieces.front_mut() {
+            let step = written.min(piece.len());
+            piece.advance(step);
+            written -= step;
+            if !piece.is_empty() {
+                break;
+            }
+            pieces.pop_front();
+        }
+    }
+    Ok(())
+}
+
+/// Ends our sending side and reads what the program still sends, so that closing does not reset
+/// a connection whose last bytes it has yet to read.
+async fn discard(stream: &LocalStream) {
+    stream.shut_down_sending();
+    let mut buffer = BytesMut::new();
+    let _ = timeout(DISCARD_LIMIT, async {
+        loop {
+            stream.readable().await?;
+            buffer.clear();
+            buffer.reserve(4096);
+            match stream.try_read(&mut buffer) {
+                Ok(0) => return io::Result::Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    })
+    .await;
+}
+
+impl LocalStream {
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.writable().await,
+        }
+    }
+
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_vectored(slices),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
+    fn shut_down_sending(&self) {
+        let _ = self.socket().shutdown(Shutdown::Write);
+    }
+
+    /// Makes the coming close a reset, where the family has such a thing.
+    fn reset_on_close(&self) {
+        let _ = self.socket().set_linger(Some(Duration::ZERO));
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => SockRef::from(stream),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Tunnels.
+mod holder;
+pub(crate) mod listener;

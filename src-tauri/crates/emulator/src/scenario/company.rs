@@ -24,7 +24,9 @@ pub(super) fn accounts(seed: u64) -> Vec<Account> {
     let full = Arc::new(Policy::full());
     let viewer = Arc::new(Policy::default().allow(LOOK));
     // Sessions only, without EC2: many companies hand out no more.
-    let operator = Arc::new(Policy::default().allow(&["ssm:*", "sts:*", "kms:*"]));
+    // It may not use keys either, so it cannot open an encrypted shell.
+    let operator = Arc::new(Policy::default().allow(&["ssm:*", "sts:*"]));
+    let analyst = Arc::new(Policy::default().allow(&["ssm:*", "sts:*", "kms:*"]));
     let developer = Arc::new(
         Policy::default()
             .allow(LOOK)
@@ -53,7 +55,7 @@ pub(super) fn accounts(seed: u64) -> Vec<Account> {
     let dev_roles = vec![role("Developer", vec![anyone(DEV), anyone(PROD)], &developer)];
     let mut partner = role("Partner", vec![anyone(PROD), anyone(DEV)], &viewer);
     partner.external_id = Some("feldspar-partner".to_owned());
-    let data_roles = vec![role("Analyst", vec![anyone(PROD), anyone(DATA)], &operator), partner];
+    let data_roles = vec![role("Analyst", vec![anyone(PROD), anyone(DATA)], &analyst), partner];
     vec![
         account(PROD, "prod", &[("mara", &full), ("vince", &viewer)], prod_roles),
         account(DEV, "dev", &[("dora", &full), ("lin", &developer)], dev_roles),

@@ -119,7 +119,7 @@ const CLOUD: &[Row] = &[
     (PROD, 1, "prod", &STOREFRONT, 6),
     (PROD, 1, "prod", &CHECKOUT, 4),
     (PROD, 1, "prod", &CATALOG, 4),
-    (PROD, 1, "prod", &ORDERS, 4),
+    (PROD, 1, "prod", &ORDERS, 6),
     (PROD, 1, "prod", &DISPATCH, 4),
     (PROD, 1, "prod", &BASTION, 1),
     (PROD, 2, "prod", &STOREFRONT, 4),
@@ -128,9 +128,9 @@ const CLOUD: &[Row] = &[
     (PROD, 2, "prod", &DISPATCH, 2),
     (PROD, 2, "prod", &BASTION, 1),
     (PROD, 3, "prod", &STOREFRONT, 3),
-    (PROD, 3, "prod", &ORDERS, 2),
+    (PROD, 3, "prod", &ORDERS, 4),
     (PROD, 3, "prod", &BASTION, 1),
-    (DEV, 0, "dev", &STOREFRONT, 4),
+    (DEV, 0, "dev", &STOREFRONT, 6),
     (DEV, 0, "dev", &CHECKOUT, 2),
     (DEV, 0, "dev", &ORDERS, 3),
     (DEV, 0, "dev", &INVENTORY, 2),
@@ -146,14 +146,14 @@ const CLOUD: &[Row] = &[
     (DEV, 0, "staging", &SESSION_CACHE, 1),
     (DEV, 0, "staging", &BILLING, 1),
     (DEV, 1, "staging", &STOREFRONT, 3),
-    (DEV, 1, "staging", &ORDERS, 2),
+    (DEV, 1, "staging", &ORDERS, 4),
     (DEV, 1, "dev", &RUNNER, 3),
     (DATA, 0, "prod", &ETL, 10),
     (DATA, 0, "prod", &NOTEBOOK, 5),
     (DATA, 0, "prod", &LAKE, 3),
     (DATA, 0, "prod", &REPORTS, 2),
     (DATA, 0, "prod", &BASTION, 1),
-    (DATA, 3, "prod", &ETL, 4),
+    (DATA, 3, "prod", &ETL, 6),
     (DATA, 3, "prod", &LAKE, 2),
     (DATA, 3, "staging", &NOTEBOOK, 2),
     (DATA, 3, "prod", &BASTION, 1),
@@ -279,7 +279,7 @@ impl Yard {
         let spot = self.next_spot(account, region);
         let private_ip = format!("192.168.{third}.{}", 10 + spot % 240);
         let age = Duration::minutes(i64::from(self.dice.between(60 * 24 * 20, 60 * 24 * 900)));
-        let agent = self.agent(age, self.nodes.len() % 5 == 0);
+        let agent = self.agent(age, self.nodes.len().is_multiple_of(5));
         let activation = Activation {
             id: self.dice.uuid(),
             role: "service-role/FeldsparSiteServers".to_owned(),
@@ -304,7 +304,7 @@ impl Yard {
     }
 
     fn agent(&mut self, age: Duration, stopped: bool) -> Agent {
-        let lost = stopped || self.dice.percent(5);
+        let lost = stopped || self.dice.percent(4);
         let ping = if lost {
             let most = u32::try_from(age.whole_minutes()).unwrap_or(60).min(60 * 24 * 25);
             Ping::Lost { ago: Duration::minutes(i64::from(self.dice.between(20, most.max(21)))) }

@@ -19,19 +19,17 @@ impl Members {
 
     fn from_slice(body: &[u8]) -> ApiResult<Self> {
         let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => Ok(Self { members, violations: Vec::new() }),
-            Ok(other) => Err(mismatch(&other, "Structure")),
-            Err(_) => Err(ApiError::wordless("SerializationException")),
-        }
+        let value = serde_json::from_slice(body)
+            .map_err(|_| ApiError::wordless("SerializationException"))?;
+        Self::of(value)
     }
 
     /// Wraps one element of a list, so that nested structures are read the same way.
     pub(crate) fn of(value: Value) -> ApiResult<Self> {
-        match value {
-            Value::Object(members) => Ok(Self { members, violations: Vec::new() }),
-            other => Err(mismatch(&other, "Structure")),
+        if let Value::Object(members) = value {
+            return Ok(Self { members, violations: Vec::new() });
         }
+        Err(mismatch(&value, "Structure"))
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -185,10 +183,10 @@ impl Members {
 
 /// Reads a list element or map value that has to be text.
 pub(crate) fn text(value: Value) -> ApiResult<String> {
-    match value {
-        Value::String(text) => Ok(text),
-        other => Err(mismatch(&other, "String")),
+    if let Value::String(text) = value {
+        return Ok(text);
     }
+    Err(mismatch(&value, "String"))
 }
 
 fn mismatch(found: &Value, wanted: &str) -> ApiError {

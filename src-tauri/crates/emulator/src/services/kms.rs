@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(opened.plaintext, made.plaintext);
         assert_eq!(opened.key_arn, key("a").arn());
 
-        let mut other = context.clone();
+        let mut other = context;
         other.insert("aws:ssm:TargetId".into(), "i-2".into());
         assert_eq!(kms.decrypt(&made.blob, &other).unwrap_err(), KmsError::InvalidCiphertext);
         assert_eq!(

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::{Filters, invalid, refuse_dry_run, respond};
-use crate::scenario::{Instance, Node, Platform};
+use crate::scenario::{Instance, InstanceState, Node, Platform};
 use crate::services::query::Form;
 use crate::services::xml::Xml;
 use crate::services::{ApiError, ApiResult, Call, page};
@@ -151,7 +151,8 @@ fn describe_one(xml: &mut Xml, node: &Node, instance: &Instance, started: Offset
             format!("ec2-{}.{}.compute.amazonaws.com", ip.replace('.', "-"), node.region)
         }),
     );
-    xml.text("reason", "");
+    let stopped = instance.state == InstanceState::Stopped;
+    xml.text("reason", if stopped { "User initiated" } else { "" });
     xml.text("amiLaunchIndex", "0");
     xml.text("productCodes", "");
     xml.text("instanceType", instance.kind);
@@ -176,6 +177,12 @@ fn describe_one(xml: &mut Xml, node: &Node, instance: &Instance, started: Offset
         xml.text("groupId", id);
         xml.text("groupName", name);
     });
+    if stopped {
+        xml.element("stateReason", |xml| {
+            xml.text("code", "Client.UserInitiatedShutdown");
+            xml.text("message", "Client.UserInitiatedShutdown: User initiated shutdown");
+        });
+    }
     xml.text("architecture", architecture(instance));
     xml.text("rootDeviceType", "ebs");
     xml.text("rootDeviceName", "/dev/xvda");

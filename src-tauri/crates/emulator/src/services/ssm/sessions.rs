@@ -130,11 +130,11 @@ pub(super) fn describe(call: &Call<'_>) -> ApiResult<Value> {
 fn parameters(members: &mut Members) -> ApiResult<BTreeMap<String, Vec<String>>> {
     let map = members.map("Parameters")?.unwrap_or_default();
     map.into_iter()
-        .map(|(name, value)| match value {
-            Value::Array(values) => {
-                Ok((name, values.into_iter().map(text).collect::<ApiResult<_>>()?))
-            }
-            _ => Err(ApiError::wordless("SerializationException")),
+        .map(|(name, value)| {
+            let Value::Array(values) = value else {
+                return Err(ApiError::wordless("SerializationException"));
+            };
+            Ok((name, values.into_iter().map(text).collect::<ApiResult<_>>()?))
         })
         .collect()
 }

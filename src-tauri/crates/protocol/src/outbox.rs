@@ -158,16 +158,20 @@ impl Outbox {
         self.proven
     }
 
-    /// Bytes of input that may be queued now. A port session queues two messages' worth and no
-    /// more, so that its own scheduling of streams decides late.
+    /// Bytes of input that may be queued now.
+    ///
+    /// A port session queues two messages' worth and no more, so that its own scheduling of
+    /// streams decides late, and is not offered room for less than a message: that would fill
+    /// the path with fragments.
     pub(crate) fn capacity(&self) -> usize {
         let queued = self.queue.input_bytes();
         let room = self.window.room_bytes().saturating_sub(queued);
-        if self.is_bulk {
-            room.min((2 * self.payload_limit()).saturating_sub(queued))
-        } else {
-            room
+        if !self.is_bulk {
+            return room;
         }
+        let limit = self.payload_limit();
+        let room = room.min((2 * limit).saturating_sub(queued));
+        if room < limit && queued + self.window.in_flight_bytes() > 0 { 0 } else { room }
     }
 
     pub(crate) fn push_input(&mut self, input: Input) {
@@ -198,6 +202,7 @@ impl Outbox {
     pub(crate) fn connected(&mut self) {
         self.connection += 1;
         self.newest_acknowledged = -1;
+        self.trip.forget_least();
         self.unacknowledged.all_due();
     }
 
@@ -344,7 +349,7 @@ impl Outbox {
     }
 
     /// Whether something queued may be sent now, as far as probe, flags and window go.
-    pub(crate) fn has_sendable(&mut self) -> bool {
+    pub(crate) fn has_sendable(&self) -> bool {
         if self.probe.is_some() || !self.flags.is_empty() {
             return false;
         }
@@ -410,7 +415,7 @@ impl Outbox {
             in_flight_bytes: self.window.in_flight_bytes(),
             queued_bytes: self.queue.input_bytes(),
             window_bytes: self.window.limit_bytes(),
-            round_trip: self.trip.least().map(|_| self.trip.smoothed()),
+            round_trip: self.trip.measured(),
             sent_frames: self.next_sequence.unsigned_abs(),
             resent_frames: self.resent_frames,
         }

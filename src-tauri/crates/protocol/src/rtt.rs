@@ -9,6 +9,7 @@ pub(crate) struct RoundTrip {
     variation: Duration,
     estimate: Duration,
     least: Option<Duration>,
+    is_measured: bool,
     doublings: u32,
 }
 
@@ -27,6 +28,7 @@ impl RoundTrip {
             variation: Duration::ZERO,
             estimate: INITIAL_TIMEOUT,
             least: None,
+            is_measured: false,
             doublings: 0,
         }
     }
@@ -37,6 +39,7 @@ impl RoundTrip {
         self.smoothed = (self.smoothed * 7 + sample) / 8;
         self.estimate = self.smoothed + GRANULARITY.max(self.variation * 4);
         self.least = Some(self.least.map_or(sample, |least| least.min(sample)));
+        self.is_measured = true;
         self.doublings = 0;
     }
 
@@ -50,8 +53,18 @@ impl RoundTrip {
         }
     }
 
+    /// The path may be another one now: its shortest round trip is not known.
+    pub(crate) fn forget_least(&mut self) {
+        self.least = None;
+    }
+
     pub(crate) fn smoothed(&self) -> Duration {
         self.smoothed
+    }
+
+    /// The smoothed round trip, if it rests on any sample.
+    pub(crate) fn measured(&self) -> Option<Duration> {
+        self.is_measured.then_some(self.smoothed)
     }
 
     /// The shortest sample so far: the path without any queue.

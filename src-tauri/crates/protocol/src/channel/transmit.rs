@@ -50,7 +50,7 @@ impl DataChannel {
         self.outbox.resend(now).or_else(|| self.send_new(now))
     }
 
-    fn has_new(&mut self, now: Instant) -> bool {
+    fn has_new(&self, now: Instant) -> bool {
         if self.outbox.has_urgent() || self.may_send_size() {
             return true;
         }

@@ -12,7 +12,7 @@ pub(super) struct Window {
     limit_bytes: usize,
     in_flight_bytes: usize,
     in_flight_frames: usize,
-    /// Sending stopped at this window since it was last half empty: more would be used.
+    /// It was full since it was last half empty: more of it would be used.
     is_limiting: bool,
 }
 
@@ -55,11 +55,9 @@ impl Window {
     }
 
     /// Whether a message of input may go out. One may always, however long.
-    pub(super) fn admits(&mut self, bytes: usize) -> bool {
-        let admitted = self.in_flight_frames == 0
-            || (self.in_flight_frames < self.limit_frames() && bytes <= self.room_bytes());
-        self.is_limiting |= !admitted;
-        admitted
+    pub(super) fn admits(&self, bytes: usize) -> bool {
+        self.in_flight_frames == 0
+            || (self.in_flight_frames < self.limit_frames() && bytes <= self.room_bytes())
     }
 
     /// Whether a message that is not input may go out.
@@ -70,6 +68,8 @@ impl Window {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.in_flight_bytes += bytes;
         self.in_flight_frames += 1;
+        self.is_limiting |=
+            self.room_bytes() < bytes || self.in_flight_frames >= self.limit_frames();
     }
 
     /// A message is no longer in flight.

@@ -73,6 +73,13 @@ impl Scenario {
         Self::of_nodes(SANDBOX_SEED, fleet::uniform(SANDBOX_SEED, count))
     }
 
+    /// The same with one document more, or another of that name, in every account and region.
+    #[must_use]
+    pub fn with_document(mut self, document: Document) -> Self {
+        self.library.add(document);
+        self
+    }
+
     fn of_nodes(seed: u64, nodes: Vec<Node>) -> Self {
         let mut places: BTreeMap<(String, String), Vec<Arc<Node>>> = BTreeMap::new();
         for node in nodes {

@@ -49,6 +49,14 @@ impl Library {
         Self { everywhere, places }
     }
 
+    /// Puts a document everywhere, also where a place had one of that name of its own.
+    pub(super) fn add(&mut self, document: Document) {
+        for own in self.places.values_mut() {
+            own.remove(document.name());
+        }
+        self.everywhere.insert(document.name().to_owned(), document);
+    }
+
     pub(super) fn find(&self, account: &str, region: &str, name: &str) -> Option<&Document> {
         self.places
             .get(&(account.to_owned(), region.to_owned()))
@@ -150,5 +158,11 @@ mod tests {
         assert!(scenario.document(PROD, "us-east-1", "Feldspar-LostKeyShell").is_none());
         assert!(scenario.document(PROD, "us-east-1", "Feldspar-OrdersDatabase").is_some());
         assert!(scenario.document(PROD, "us-east-1", "Nothing").is_none());
+
+        let own = parsed("SSM-SessionManagerRunShell", shell("Everybody's"));
+        let scenario = scenario.with_document(own.clone());
+        for account in [PROD, DATA] {
+            assert_eq!(scenario.document(account, REGIONS[0], own.name()), Some(&own));
+        }
     }
 }

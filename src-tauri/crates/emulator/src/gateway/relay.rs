@@ -1,13 +1,14 @@
 //! The relay of one session.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::client::{self, Client, Happening};
@@ -135,8 +136,9 @@ impl Relay {
         let timer = tokio::time::sleep_until(self.born);
         tokio::pin!(timer);
         while !self.entry.is_over() {
+            // One that has moved away is only looked at when the old one has passed.
             if let Some(deadline) = self.deadline()
-                && timer.deadline() != deadline
+                && (deadline < timer.deadline() || timer.is_elapsed())
             {
                 timer.as_mut().reset(deadline);
             }
@@ -147,21 +149,29 @@ impl Relay {
         self.finish().await;
     }
 
-    async fn next_event(&mut self, timer: std::pin::Pin<&mut tokio::time::Sleep>) -> Event {
+    /// What is asked of the relay comes first; traffic takes turns.
+    async fn next_event(&mut self, timer: Pin<&mut Sleep>) -> Event {
         let has_deadline = self.deadline().is_some();
         let frozen = self.client_frozen.is_some();
         let read = !matches!(self.stall, Stall::Waiting(..));
-        let take = frozen || self.client.as_ref().is_none_or(Client::has_room);
+        let take = !frozen && self.client.as_ref().is_none_or(Client::has_room);
         let client = self.client.as_mut().filter(|_| !frozen);
+        let traffic = async {
+            tokio::select! {
+                happening = next_happening(client, read) => Event::Client(happening),
+                parcel = self.down.recv(), if take => Event::Agent(parcel),
+                _ = self.up.reserve(), if !read => Event::Room,
+                () = timer, if has_deadline => Event::Deadline,
+                else => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            biased;
             _ = self.ending.changed() => Event::Ended,
             act = next_act(&mut self.acts) => Event::Act(act),
             Ok(()) = self.changes.changed() => Event::RulesChanged,
             Some(socket) = self.sockets.recv() => Event::Socket(socket.into()),
-            happening = next_happening(client, read) => Event::Client(happening),
-            parcel = self.down.recv(), if take && !frozen => Event::Agent(parcel),
-            _ = self.up.reserve(), if !read => Event::Room,
-            () = timer, if has_deadline => Event::Deadline,
+            event = traffic => event,
         }
     }
 
@@ -440,6 +450,9 @@ impl Relay {
         self.sockets.close();
         while let Ok(socket) = self.sockets.try_recv() {
             self.client = Some(Client::new(socket, clock::now()));
+        }
+        if let Some(thaw) = self.client_frozen {
+            tokio::time::sleep_until(thaw).await;
         }
         if let Some(mut client) = self.client {
             let junk = self.rules.junk_headers;

@@ -257,10 +257,12 @@ impl MuxInput {
         }
         self.decoder.push(payload);
         loop {
-            self.budget_left().await;
             match self.decoder.next() {
                 Ok(None) => return,
-                Ok(Some(frame)) => self.frame(frame).await,
+                Ok(Some(frame)) => {
+                    self.budget_left().await;
+                    self.frame(frame).await;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "mux is broken");
                     return self.shared.broken.cancel();

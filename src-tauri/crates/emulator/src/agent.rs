@@ -15,6 +15,8 @@ mod process;
 mod reader;
 mod tempo;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 

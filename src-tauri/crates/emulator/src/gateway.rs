@@ -9,6 +9,8 @@ mod frames;
 mod link;
 mod meter;
 mod relay;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -33,6 +33,8 @@ mod profiles;
 mod random;
 mod region;
 pub mod scenario;
+#[cfg(test)]
+mod scripted;
 mod services;
 pub mod sessions;
 mod sigv4;

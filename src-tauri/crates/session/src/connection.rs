@@ -40,17 +40,21 @@ pub(crate) enum ToPort {
     Open { key: Key, place: Place, first: Option<Bytes> },
     /// Bytes from the local program. Their credit comes back when they leave for the wire.
     Data { key: Key, bytes: Bytes },
+    /// The local program has said all it will, and still listens.
+    Finish { key: Key },
     /// This many delivered bytes have been written to the local socket.
     Consumed { key: Key, bytes: usize },
     /// The connection is done with its stream.
     Close { key: Key },
 }
 
-/// Where a port session delivers to, and what it gives credit through.
+/// A port session's side of a seat.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) credit: Arc<Semaphore>,
+    /// Overtakes all deliveries; dropping it means [`Breach::Lost`].
+    pub(crate) breach: oneshot::Sender<Breach>,
 }
 
 /// What a port session tells a connection.
@@ -60,8 +64,6 @@ pub(crate) enum Delivery {
     Data(Bytes),
     /// The far side has ended the stream.
     Finished,
-    /// The stream is of no use.
-    Broken(Breach),
 }
 
 /// Why a local socket has to be reset.
@@ -73,17 +75,16 @@ pub(crate) enum Breach {
     ReaderTooSlow,
     /// The session ended.
     Lost,
-    /// No session came up in time.
-    NoSession,
 }
 
-/// A connection's side of its place.
+/// A connection's side of its place in a port session.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    key: Key,
-    to_port: mpsc::Sender<ToPort>,
-    deliveries: mpsc::Receiver<Delivery>,
-    credit: Arc<Semaphore>,
+    pub(crate) key: Key,
+    pub(crate) to_port: mpsc::Sender<ToPort>,
+    pub(crate) deliveries: mpsc::Receiver<Delivery>,
+    pub(crate) credit: Arc<Semaphore>,
+    pub(crate) breach: oneshot::Receiver<Breach>,
 }
 
 impl Seat {
@@ -91,12 +92,9 @@ impl Seat {
     pub(crate) fn new(key: Key, to_port: mpsc::Sender<ToPort>) -> (Self, Place) {
         let credit = Arc::new(Semaphore::new(CREDIT_BYTES));
         let (sender, deliveries) = mpsc::channel(2 * BATCH);
-        let place = Place { deliveries: sender, credit: Arc::clone(&credit) };
-        (Self { key, to_port, deliveries, credit }, place)
-    }
-
-    async fn tell(&self, message: ToPort) -> Result<(), Breach> {
-        self.to_port.send(message).await.map_err(|_| Breach::Lost)
+        let (breach, breached) = oneshot::channel();
+        let place = Place { deliveries: sender, credit: Arc::clone(&credit), breach };
+        (Self { key, to_port, deliveries, credit, breach: breached }, place)
     }
 }
 
@@ -104,35 +102,35 @@ impl Seat {
 ///
 /// # Errors
 /// The [`Breach`] for which the socket was reset.
-pub(crate) async fn serve(
-    stream: LocalStream,
-    mut seat: Seat,
-    place: Place,
-    linger: Duration,
-) -> Result<(), Breach> {
+pub(crate) async fn serve(stream: LocalStream, seat: Seat, place: Place) -> Result<(), Breach> {
+    let Seat { key, to_port, mut deliveries, credit, mut breach } = seat;
     // A program that speaks first often has by now: its bytes then share the opening's message.
     tokio::task::yield_now().await;
     let mut buffer = BytesMut::new();
-    let first = first_bytes(&stream, &mut buffer, &place.credit);
-    seat.tell(ToPort::Open { key: seat.key, place, first }).await?;
-
-    let outcome = relay(&stream, &mut seat, &mut buffer, linger).await;
-    let key = seat.key;
+    let first = first_bytes(&stream, &mut buffer, &credit);
+    let is_told = to_port.send(ToPort::Open { key, place, first }).await.is_ok();
+    let relayed = async {
+        let up = send_up(&stream, key, &to_port, &credit, &mut buffer);
+        let down = deliver(&stream, key, &to_port, &mut deliveries);
+        relay(up, down).await
+    };
+    let outcome = tokio::select! {
+        biased;
+        breach = &mut breach, if is_told => Err(Stop::Breach(breach.unwrap_or(Breach::Lost))),
+        outcome = relayed, if is_told => outcome,
+        else => Err(Stop::Breach(Breach::Lost)),
+    };
+    if let Err(Stop::Breach(_)) = outcome {
+        stream.reset_on_close();
+    }
+    let _ = to_port.send(ToPort::Close { key }).await;
     match outcome {
         Ok(()) => {
-            let _ = seat.tell(ToPort::Close { key }).await;
             discard(&stream).await;
             Ok(())
         }
-        Err(Stop::Local) => {
-            let _ = seat.tell(ToPort::Close { key }).await;
-            Ok(())
-        }
-        Err(Stop::Breach(breach)) => {
-            stream.reset_on_close();
-            let _ = seat.tell(ToPort::Close { key }).await;
-            Err(breach)
-        }
+        Err(Stop::Local) => Ok(()),
+        Err(Stop::Breach(breach)) => Err(breach),
     }
 }
 
@@ -142,7 +140,7 @@ pub(crate) fn refuse(stream: &LocalStream) {
 }
 
 enum Stop {
-    /// The local socket failed, or has nothing more to say and was silent for the linger.
+    /// The local socket failed.
     Local,
     Breach(Breach),
 }
@@ -154,26 +152,21 @@ impl From<Breach> for Stop {
 }
 
 /// Carries both ways; `Ok` when the far side has ended the stream and everything is written.
+/// How long it has for that once the program has said all it will is the port session's to
+/// measure.
 async fn relay(
-    stream: &LocalStream,
-    seat: &mut Seat,
-    buffer: &mut BytesMut,
-    linger: Duration,
+    up: impl Future<Output = Result<(), Stop>>,
+    down: impl Future<Output = Result<(), Stop>>,
 ) -> Result<(), Stop> {
-    let Seat { key, to_port, deliveries, credit } = seat;
-    let mut delivering = Delivering { stream, key: *key, to_port, deliveries, batch: Vec::new() };
-    let (has_more, said_all) = oneshot::channel();
-    let mut has_more = Some(has_more);
-    let mut up = pin!(send_up(stream, *key, to_port, credit, buffer));
-    // Never dropped before its end: it may be in the middle of a write.
-    let mut down = pin!(delivering.run(said_all, linger));
+    let (mut up, mut down) = (pin!(up), pin!(down));
+    let mut has_more = true;
     loop {
         tokio::select! {
             biased;
             ended = &mut down => return ended,
-            ended = &mut up, if has_more.is_some() => {
+            ended = &mut up, if has_more => {
                 ended?;
-                has_more = None;
+                has_more = false;
             }
         }
     }
@@ -202,7 +195,10 @@ async fn send_up(
         stream.readable().await.map_err(|_| Stop::Local)?;
         buffer.reserve(READ_BYTES as usize);
         let count = match stream.try_read(buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => {
+                let told = to_port.send(ToPort::Finish { key }).await;
+                return told.map_err(|_| Breach::Lost.into());
+            }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Idle: a thousand of these should hold no buffers.
@@ -221,64 +217,32 @@ async fn send_up(
     }
 }
 
-struct Delivering<'a> {
-    stream: &'a LocalStream,
+/// Writes what arrives until the far side ends the stream.
+async fn deliver(
+    stream: &LocalStream,
     key: Key,
-    to_port: &'a mpsc::Sender<ToPort>,
-    deliveries: &'a mut mpsc::Receiver<Delivery>,
-    batch: Vec<Delivery>,
-}
-
-impl Delivering<'_> {
-    /// Delivers until the far side ends the stream, or falls silent for `linger` after the
-    /// program has said all it will.
-    async fn run(
-        &mut self,
-        mut said_all: oneshot::Receiver<()>,
-        linger: Duration,
-    ) -> Result<(), Stop> {
-        let mut is_last = false;
-        loop {
-            let arrived = self.deliveries.recv_many(&mut self.batch, BATCH);
-            let count = if is_last {
-                timeout(linger, arrived).await.map_err(|_| Stop::Local)?
-            } else {
-                tokio::select! {
-                    biased;
-                    count = arrived => count,
-                    _ = &mut said_all => {
-                        is_last = true;
-                        continue;
-                    }
-                }
-            };
-            if count == 0 {
-                return Err(Breach::Lost.into());
-            }
-            if self.deliver().await? {
-                return Ok(());
-            }
+    to_port: &mpsc::Sender<ToPort>,
+    deliveries: &mut mpsc::Receiver<Delivery>,
+) -> Result<(), Stop> {
+    let mut batch = Vec::new();
+    loop {
+        if deliveries.recv_many(&mut batch, BATCH).await == 0 {
+            return Err(Breach::Lost.into());
         }
-    }
-
-    /// Writes what has arrived; says whether that was the end of the stream.
-    async fn deliver(&mut self) -> Result<bool, Stop> {
-        let mut pieces = VecDeque::with_capacity(self.batch.len());
+        let mut pieces = VecDeque::with_capacity(batch.len());
         let mut is_end = false;
-        for delivery in self.batch.drain(..) {
+        for delivery in batch.drain(..) {
             match delivery {
                 Delivery::Data(bytes) => pieces.push_back(bytes),
                 Delivery::Finished => is_end = true,
-                Delivery::Broken(breach) => return Err(breach.into()),
             }
         }
         let bytes = pieces.iter().map(Bytes::len).sum();
-        write_all(self.stream, pieces).await.map_err(|_| Stop::Local)?;
-        if bytes > 0 {
-            let consumed = ToPort::Consumed { key: self.key, bytes };
-            self.to_port.send(consumed).await.map_err(|_| Breach::Lost)?;
+        write_all(stream, pieces).await.map_err(|_| Stop::Local)?;
+        if is_end {
+            return Ok(());
         }
-        Ok(is_end)
+        to_port.send(ToPort::Consumed { key, bytes }).await.map_err(|_| Breach::Lost)?;
     }
 }
 

@@ -57,6 +57,8 @@ const FIRST_DIAL_LIMIT: Duration = Duration::from_secs(10);
 const DATA_KEY_LIMIT: Duration = Duration::from_secs(10);
 /// How long the agent has to acknowledge that we end the session; the service is told anyway.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
+/// How long the state waits for the service to know; the call itself goes on.
+const TERMINATE_LIMIT: Duration = Duration::from_secs(2);
 /// The close code for a message that is too big.
 const TOO_BIG: u16 = 1009;
 /// A websocket that lived this long was a good one: the next attempt is made at once.
@@ -302,8 +304,10 @@ impl<R: Role> Driver<R> {
     fn explain(&self, error: LinkError) -> Error {
         let (target, session_id) = (self.setting.target.clone(), self.session_id.clone());
         match error {
-            LinkError::Resume(source) => Error::Resume { target, session_id, source },
-            LinkError::Sign(source) => Error::Sign { session_id, source },
+            LinkError::Resume(source) => {
+                Error::Resume { target, session_id, source: Box::new(source) }
+            }
+            LinkError::Sign(source) => Error::Sign { session_id, source: Box::new(source) },
             LinkError::Dial(source) => Error::Dial { target, session_id, source },
         }
     }
@@ -497,12 +501,16 @@ impl<R: Role> Driver<R> {
             return SessionEnd::failed(error);
         }
         let text = output.trim().to_owned();
-        if text.is_empty() {
+        let (target, session_id) = (self.setting.target.clone(), self.session_id.clone());
+        if text.is_empty() && self.role.may_finish() {
             return SessionEnd::Finished { exit_status: self.exit_status };
         }
+        if text.is_empty() {
+            return SessionEnd::failed(Error::Ended { target, session_id });
+        }
         SessionEnd::failed(Error::Reported {
-            target: self.setting.target.clone(),
-            session_id: self.session_id.clone(),
+            target,
+            session_id,
             cause: ReportedCause::classify(&text),
             text,
         })
@@ -562,6 +570,7 @@ impl<R: Role> Driver<R> {
                 // The agent ends the session with these words; ours are kept for the user.
                 self.channel.refuse_data_key(&source.to_string());
                 let session_id = self.session_id.clone();
+                let source = Box::new(source);
                 self.refused_key = Some(Error::DataKey { session_id, key_id, source });
             }
         }
@@ -656,7 +665,8 @@ impl<R: Role> Driver<R> {
             }
         }
         let is_gone = end.error().is_some_and(|error| {
-            matches!(**error, Error::Resume { source: ControlError::SessionGone, .. })
+            matches!(&**error, Error::Resume { source, .. }
+                if matches!(**source, ControlError::SessionGone))
         });
         let rest = self.role.handle_end(&end);
         if let Link::Open(mut transport) = self.link {
@@ -666,9 +676,11 @@ impl<R: Role> Driver<R> {
             })
             .await;
         }
-        // Dropping the lease terminates the session at the service.
         if self.is_over || is_gone {
             self.lease.note_over();
+        } else if matches!(end, SessionEnd::Asked) {
+            // Whoever asked may go by the state that it is done.
+            let _ = timeout(TERMINATE_LIMIT, self.lease.end()).await;
         } else {
             drop(self.lease);
         }
@@ -779,10 +791,10 @@ mod tests {
 
         async fn ended(&mut self) -> SessionEnd {
             let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
-            match reach(&mut self.states, is_over).await {
-                SessionState::Ended(end) => end,
-                other => panic!("{other:?}"),
-            }
+            let SessionState::Ended(end) = reach(&mut self.states, is_over).await else {
+                unreachable!()
+            };
+            end
         }
 
         async fn failure(&mut self) -> Arc<Error> {
@@ -791,10 +803,10 @@ mod tests {
 
         async fn resuming(&mut self) -> Resuming {
             let is_away = |state: &SessionState| matches!(state, SessionState::Resuming(_));
-            match reach(&mut self.states, is_away).await {
-                SessionState::Resuming(resuming) => resuming,
-                other => panic!("{other:?}"),
-            }
+            let SessionState::Resuming(resuming) = reach(&mut self.states, is_away).await else {
+                unreachable!()
+            };
+            resuming
         }
     }
 

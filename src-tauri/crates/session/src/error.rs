@@ -29,7 +29,7 @@ pub enum Error {
         /// What it was to be started against.
         target: String,
         /// The service's answer.
-        source: ControlError,
+        source: Box<ControlError>,
     },
     /// The session's websocket could not be opened.
     #[error("session {session_id} on {target} could not be reached: {source}")]
@@ -49,7 +49,7 @@ pub enum Error {
         /// The session.
         session_id: SessionId,
         /// The service's answer.
-        source: ControlError,
+        source: Box<ControlError>,
     },
     /// The upgrade could not be signed.
     #[error("the connection to session {session_id} could not be signed: {source}")]
@@ -57,7 +57,7 @@ pub enum Error {
         /// The session.
         session_id: SessionId,
         /// What was missing.
-        source: ControlError,
+        source: Box<ControlError>,
     },
     /// The agent gave no sign of life.
     #[error(
@@ -95,7 +95,7 @@ pub enum Error {
         /// The KMS key of the account's preferences.
         key_id: String,
         /// The answer of KMS.
-        source: ControlError,
+        source: Box<ControlError>,
     },
     /// The far side ended the session and said why.
     #[error("session {session_id} on {target} was ended by the far side: {text}")]
@@ -254,18 +254,27 @@ impl Error {
     /// Says what helps.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Start { source, .. } | Self::DataKey { source, .. } => match source {
-                ControlError::NotConnected(_) => Remedy::Restart,
-                _ if source.wants_sign_in() => Remedy::SignIn,
-                _ if source.is_transient() => Remedy::Restart,
-                _ => Remedy::GiveUp,
-            },
-            Self::Resume { source, .. } | Self::Sign { source, .. } => match source {
-                ControlError::SessionGone => Remedy::Restart,
-                _ if source.wants_sign_in() => Remedy::SignIn,
-                _ if source.is_transient() => Remedy::Resume,
-                _ => Remedy::GiveUp,
-            },
+            Self::Start { source, .. } | Self::DataKey { source, .. } => {
+                if source.wants_sign_in() {
+                    Remedy::SignIn
+                } else if source.is_transient() || matches!(**source, ControlError::NotConnected(_))
+                {
+                    Remedy::Restart
+                } else {
+                    Remedy::GiveUp
+                }
+            }
+            Self::Resume { source, .. } | Self::Sign { source, .. } => {
+                if matches!(**source, ControlError::SessionGone) {
+                    Remedy::Restart
+                } else if source.wants_sign_in() {
+                    Remedy::SignIn
+                } else if source.is_transient() {
+                    Remedy::Resume
+                } else {
+                    Remedy::GiveUp
+                }
+            }
             Self::Dial { source, .. } => {
                 if source.is_refusal() {
                     Remedy::GiveUp
@@ -337,12 +346,14 @@ mod tests {
 
     #[test]
     fn the_remedy_follows_the_variant() {
-        let start = |source| Error::Start { target: "i-1".into(), source }.remedy();
+        let start =
+            |source| Error::Start { target: "i-1".into(), source: Box::new(source) }.remedy();
         assert_eq!(start(ControlError::NotConnected(Refusal::default())), Remedy::Restart);
         assert_eq!(start(ControlError::CredentialsExpired(Refusal::default())), Remedy::SignIn);
         assert_eq!(start(ControlError::AccessDenied(Refusal::default())), Remedy::GiveUp);
         let resume = |source| {
             let session_id = SessionId::new("s");
+            let source = Box::new(source);
             Error::Resume { target: "i-1".into(), session_id, source }.remedy()
         };
         assert_eq!(resume(ControlError::SessionGone), Remedy::Restart);

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod outflow;
 mod payloads;
+mod port_session;
 mod registry;
 mod state;
 mod surroundings;
@@ -35,3 +36,4 @@ pub use state::{
 pub use surroundings::Disturbance;
 pub use terminal::{TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec};
 pub use transport::{DialError, Network, Proxies};
+pub use tunnel::{LocalSpec, TunnelDocument, TunnelHandle, TunnelSpec, TunnelStats};

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
@@ -106,7 +107,9 @@ impl Registry {
         });
         let target = request.target.clone();
         match answered.await {
-            Ok(outcome) => outcome.map_err(|source| Error::Start { target, source }),
+            Ok(outcome) => {
+                outcome.map_err(|source| Error::Start { target, source: Box::new(source) })
+            }
             Err(_) => Err(Error::ShuttingDown),
         }
     }
@@ -185,6 +188,28 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Terminates the session and waits until the service knows. Cancel safe: the call goes on.
+    pub(crate) async fn end(mut self) {
+        self.is_over = true;
+        // An error means that the runtime ends, and the call with it.
+        let _ = self.terminate().await;
+    }
+
+    fn terminate(&self) -> JoinHandle<()> {
+        let registry = self.registry.clone();
+        let control = Arc::clone(&self.control);
+        let session_id = self.session_id.clone();
+        self.registry.shared.tasks.spawn(async move {
+            match terminate(control.as_ref(), &session_id).await {
+                Ok(()) => {
+                    tracing::info!(%session_id, "session terminated");
+                    registry.note_ended(&session_id);
+                }
+                Err(error) => tracing::warn!(%session_id, %error, "session not terminated"),
+            }
+        })
+    }
+
     /// The service has said that the session is over.
     pub(crate) fn note_over(mut self) {
         self.is_over = true;
@@ -197,22 +222,11 @@ impl Drop for Lease {
         if self.is_over {
             return;
         }
-        let registry = self.registry.clone();
-        let control = Arc::clone(&self.control);
-        let session_id = self.session_id.clone();
         if tokio::runtime::Handle::try_current().is_err() {
-            tracing::warn!(%session_id, "no runtime to terminate with; left to the ledger");
+            tracing::warn!(session_id = %self.session_id, "nothing left to terminate with");
             return;
         }
-        self.registry.spawn(async move {
-            match terminate(control.as_ref(), &session_id).await {
-                Ok(()) => {
-                    tracing::info!(%session_id, "session terminated");
-                    registry.note_ended(&session_id);
-                }
-                Err(error) => tracing::warn!(%session_id, %error, "session not terminated"),
-            }
-        });
+        self.terminate();
     }
 }
 

@@ -291,6 +291,10 @@ impl Role for TerminalRole {
         self.may_stay_silent
     }
 
+    fn may_finish(&self) -> bool {
+        true
+    }
+
     fn ends_by_flag(&self) -> bool {
         false
     }

@@ -407,13 +407,12 @@ impl Agent {
             Some(Ok(_)) => return true,
         };
         let message = Message::decode(frame).expect("a message");
-        match message.message_type {
-            MessageType::Acknowledge => {
-                let body = AcknowledgeBody::parse(&message.payload).expect("a body");
-                self.unacknowledged.remove(&body.acknowledged_message_sequence_number);
-            }
-            MessageType::InputStreamData => self.take(message).await,
-            other => panic!("a client never sends {other}"),
+        if message.message_type == MessageType::InputStreamData {
+            self.take(message).await;
+        } else {
+            assert_eq!(message.message_type, MessageType::Acknowledge);
+            let body = AcknowledgeBody::parse(&message.payload).expect("a body");
+            self.unacknowledged.remove(&body.acknowledged_message_sequence_number);
         }
         true
     }

@@ -60,6 +60,9 @@ pub(crate) trait Role: Send + 'static {
     /// that prints nothing.
     fn may_stay_silent(&self) -> bool;
 
+    /// Says whether the far side may end it in good order, as a shell does that exits.
+    fn may_finish(&self) -> bool;
+
     /// Says whether the agent ends this kind of session when it is sent the flag for it.
     fn ends_by_flag(&self) -> bool;
 

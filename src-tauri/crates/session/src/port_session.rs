@@ -1,0 +1,523 @@
+//! A port session, seen from its driver: the seats of its connections, and the mux between them
+//! and the channel.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use protocol::mux::frame::StreamId;
+use protocol::{
+    DataChannel, Event, PeerError, Port, PortConfig, PortError, PortEvent, PortKind,
+    PortProperties, PortTransmit, SessionKind,
+};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::connection::{Breach, CREDIT_BYTES, Delivery, Key, Place, ToPort};
+use crate::driver::{Role, Wish};
+use crate::state::SessionEnd;
+
+/// Messages from connections taken in one turn.
+const MESSAGES_A_TURN: usize = 256;
+/// Over how long the load of a lane is measured.
+const LOAD_SPAN: Duration = Duration::from_millis(250);
+
+/// How a port session treats its connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortSettings {
+    /// See [`PortConfig::linger`].
+    pub(crate) linger: Duration,
+    /// See [`PortConfig::keep_alive`].
+    pub(crate) keep_alive: Option<Duration>,
+}
+
+/// What a port session shows of itself while it runs.
+#[derive(Debug)]
+pub(crate) struct Load {
+    start: Instant,
+    connections: AtomicUsize,
+    /// Bytes a second from the far side, and when that was measured.
+    down_rate: AtomicU64,
+    measured_ms: AtomicU64,
+    /// When there last was traffic, or a connection on its way here.
+    used_ms: AtomicU64,
+    /// Refused connections since one was not.
+    refusals: AtomicUsize,
+    was_ready: AtomicBool,
+}
+
+impl Load {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            start: now,
+            connections: AtomicUsize::new(0),
+            down_rate: AtomicU64::new(0),
+            measured_ms: AtomicU64::new(0),
+            used_ms: AtomicU64::new(0),
+            refusals: AtomicUsize::new(0),
+            was_ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Answers the connections it carries, or is about to.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection on its way here.
+    pub(crate) fn expect(&self, now: Instant) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.note_used(now);
+    }
+
+    /// Uncounts one that is done.
+    pub(crate) fn release(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Answers how many connections in a row the far side has refused.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the session ever was ready.
+    pub(crate) fn was_ready(&self) -> bool {
+        self.was_ready.load(Ordering::Relaxed)
+    }
+
+    /// Answers how long there has been no traffic.
+    pub(crate) fn quiet_for(&self, now: Instant) -> Duration {
+        self.age_of(&self.used_ms, now)
+    }
+
+    /// Answers bytes a second from the far side, as of late.
+    pub(crate) fn down_rate(&self, now: Instant) -> u64 {
+        let is_old = self.age_of(&self.measured_ms, now) > 2 * LOAD_SPAN;
+        if is_old { 0 } else { self.down_rate.load(Ordering::Relaxed) }
+    }
+
+    fn note_used(&self, now: Instant) {
+        self.used_ms.store(self.since_start_ms(now), Ordering::Relaxed);
+    }
+
+    fn note_down_rate(&self, rate: u64, now: Instant) {
+        self.down_rate.store(rate, Ordering::Relaxed);
+        self.measured_ms.store(self.since_start_ms(now), Ordering::Relaxed);
+    }
+
+    fn age_of(&self, moment_ms: &AtomicU64, now: Instant) -> Duration {
+        let age_ms = self.since_start_ms(now).saturating_sub(moment_ms.load(Ordering::Relaxed));
+        Duration::from_millis(age_ms)
+    }
+
+    fn since_start_ms(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.start);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Bytes through all sessions of a tunnel, and its connections.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) up_bytes: AtomicU64,
+    pub(crate) down_bytes: AtomicU64,
+    /// Connections that were given a stream, ever.
+    pub(crate) connections: AtomicU64,
+    /// Connections open now.
+    pub(crate) open: AtomicU64,
+}
+
+/// A port session, seen from its driver.
+pub(crate) struct PortRole {
+    settings: PortSettings,
+    client_version: String,
+    messages: mpsc::Receiver<ToPort>,
+    load: Arc<Load>,
+    totals: Arc<Totals>,
+    port: Option<Port>,
+    /// The session is one connection and ends with it.
+    is_stdio: bool,
+    seats: BTreeMap<Key, Seat>,
+    streams: BTreeMap<StreamId, Key>,
+    /// Seats that have no stream yet: the session is not ready, or carries one at a time.
+    waiting: VecDeque<Key>,
+    /// Seats whose bytes have left or may soon: their credit is due.
+    indebted: Vec<Key>,
+    span_start: Instant,
+    span_bytes: u64,
+}
+
+/// One connection's place in the session.
+struct Seat {
+    place: Place,
+    stream: Option<StreamId>,
+    /// Bytes that wait for a stream.
+    early: VecDeque<Bytes>,
+    /// The program has said all it will.
+    is_finished: bool,
+    /// What does not fit the connection's queue.
+    backlog: VecDeque<Delivery>,
+    /// Bytes whose credit has not come back.
+    owed: usize,
+}
+
+impl PortRole {
+    /// Makes the role of a session to be, and the way to it.
+    pub(crate) fn new(
+        settings: PortSettings,
+        client_version: &str,
+        load: Arc<Load>,
+        totals: Arc<Totals>,
+        now: Instant,
+    ) -> (Self, mpsc::Sender<ToPort>) {
+        // Its items are bounded by the credit of the connections, whose number the tunnel bounds.
+        let (sender, messages) = mpsc::channel(1024);
+        let role = Self {
+            settings,
+            client_version: client_version.to_owned(),
+            messages,
+            load,
+            totals,
+            port: None,
+            is_stdio: false,
+            seats: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            indebted: Vec::new(),
+            span_start: now,
+            span_bytes: 0,
+        };
+        (role, sender)
+    }
+
+    /// Says whether a session is of a kind that forwards, and how.
+    pub(crate) fn properties(kind: &SessionKind) -> Option<&PortProperties> {
+        match kind {
+            SessionKind::Port(properties) => Some(properties),
+            SessionKind::Shell
+            | SessionKind::InteractiveCommand
+            | SessionKind::NonInteractiveCommand => None,
+        }
+    }
+
+    fn handle_message(&mut self, message: ToPort, now: Instant) {
+        match message {
+            ToPort::Open { key, place, first } => {
+                let mut seat = Seat::new(place);
+                if let Some(first) = first {
+                    seat.take_in(first);
+                }
+                self.seats.insert(key, seat);
+                self.waiting.push_back(key);
+                self.admit(now);
+            }
+            ToPort::Data { key, bytes } => {
+                let Some(seat) = self.seats.get_mut(&key) else { return };
+                seat.take_in(bytes);
+                self.load.note_used(now);
+                self.forward(key);
+            }
+            ToPort::Finish { key } => {
+                let Some(seat) = self.seats.get_mut(&key) else { return };
+                seat.is_finished = true;
+                if let (Some(stream), Some(port)) = (seat.stream, &mut self.port) {
+                    port.finish(stream, now);
+                }
+            }
+            ToPort::Consumed { key, bytes } => {
+                let Some(seat) = self.seats.get_mut(&key) else { return };
+                if let (Some(stream), Some(port)) = (seat.stream, &mut self.port) {
+                    port.consumed(stream, bytes);
+                }
+                seat.flush();
+            }
+            ToPort::Close { key } => self.close(key, now),
+        }
+    }
+
+    /// Gives streams to those who wait for one, as far as the session has any.
+    fn admit(&mut self, now: Instant) {
+        while let Some(key) = self.waiting.front().copied()
+            && let Some(port) = &mut self.port
+        {
+            let Some(seat) = self.seats.get_mut(&key) else {
+                self.waiting.pop_front();
+                continue;
+            };
+            let stream = match port.open() {
+                Ok(stream) => stream,
+                Err(PortError::Busy) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "no stream for a connection");
+                    self.waiting.pop_front();
+                    self.seats.remove(&key);
+                    continue;
+                }
+            };
+            self.waiting.pop_front();
+            seat.stream = Some(stream);
+            let is_finished = seat.is_finished;
+            self.streams.insert(stream, key);
+            self.totals.connections.fetch_add(1, Ordering::Relaxed);
+            self.forward(key);
+            if is_finished && let Some(port) = &mut self.port {
+                port.finish(stream, now);
+            }
+        }
+    }
+
+    /// Moves a seat's early bytes into its stream. Credit keeps them within its capacity.
+    fn forward(&mut self, key: Key) {
+        let Some(port) = &mut self.port else { return };
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let Some(stream) = seat.stream else { return };
+        while let Some(bytes) = seat.early.pop_front() {
+            let len = bytes.len();
+            if let Err(error) = port.send(stream, bytes) {
+                // The stream is over: the far side discards what still comes.
+                tracing::trace!(%error, "bytes for a stream that takes none");
+                seat.owed -= len;
+                seat.place.credit.add_permits(len);
+            } else {
+                self.totals.up_bytes.fetch_add(len as u64, Ordering::Relaxed);
+            }
+        }
+        if seat.owed > 0 && !self.indebted.contains(&key) {
+            self.indebted.push(key);
+        }
+    }
+
+    /// Gives back the credit of what has left for the channel.
+    fn repay(&mut self) {
+        let Some(port) = &self.port else { return };
+        let seats = &mut self.seats;
+        self.indebted.retain(|key| {
+            let Some(seat) = seats.get_mut(key) else { return false };
+            let Some(stream) = seat.stream else { return false };
+            let queued = CREDIT_BYTES.saturating_sub(port.capacity(stream));
+            let due = seat.owed.saturating_sub(queued);
+            if due > 0 {
+                seat.owed -= due;
+                seat.place.credit.add_permits(due);
+            }
+            seat.owed > 0
+        });
+    }
+
+    fn close(&mut self, key: Key, now: Instant) {
+        let Some(seat) = self.seats.remove(&key) else { return };
+        if let (Some(stream), Some(port)) = (seat.stream, &mut self.port)
+            && self.streams.remove(&stream).is_some()
+        {
+            port.close(stream);
+        }
+        self.admit(now);
+    }
+
+    fn handle_port_events(&mut self) -> bool {
+        let mut has_moved = false;
+        while let Some(event) = self.port.as_mut().and_then(Port::poll_event) {
+            has_moved = true;
+            match event {
+                PortEvent::Data(stream, bytes) => {
+                    self.load.refusals.store(0, Ordering::Relaxed);
+                    if let Some(seat) = self.seat_of(stream) {
+                        seat.deliver(Delivery::Data(bytes));
+                    }
+                }
+                PortEvent::Finished(stream) => {
+                    if let Some(key) = self.streams.remove(&stream)
+                        && let Some(seat) = self.seats.get_mut(&key)
+                    {
+                        seat.stream = None;
+                        seat.deliver(Delivery::Finished);
+                    }
+                }
+                PortEvent::Refused(stream) => {
+                    self.load.refusals.fetch_add(1, Ordering::Relaxed);
+                    self.breach(stream, Breach::Refused);
+                }
+                PortEvent::Overrun(stream) => self.breach(stream, Breach::ReaderTooSlow),
+            }
+        }
+        has_moved
+    }
+
+    fn seat_of(&mut self, stream: StreamId) -> Option<&mut Seat> {
+        self.streams.get(&stream).and_then(|key| self.seats.get_mut(key))
+    }
+
+    fn breach(&mut self, stream: StreamId, breach: Breach) {
+        if let Some(seat) = self.streams.remove(&stream).and_then(|key| self.seats.remove(&key)) {
+            let _ = seat.place.breach.send(breach);
+        }
+    }
+
+    fn measure(&mut self, bytes: usize, now: Instant) {
+        self.totals.down_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.load.note_used(now);
+        self.span_bytes += bytes as u64;
+        let span = now.saturating_duration_since(self.span_start);
+        if span < LOAD_SPAN {
+            return;
+        }
+        let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.load.note_down_rate(self.span_bytes * 1000 / span_ms.max(1), now);
+        self.span_start = now;
+        self.span_bytes = 0;
+    }
+}
+
+impl Seat {
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            stream: None,
+            early: VecDeque::new(),
+            is_finished: false,
+            backlog: VecDeque::new(),
+            owed: 0,
+        }
+    }
+
+    fn take_in(&mut self, bytes: Bytes) {
+        self.owed += bytes.len();
+        self.early.push_back(bytes);
+    }
+
+    /// Hands to the connection what its queue takes; the rest follows as it consumes.
+    fn deliver(&mut self, delivery: Delivery) {
+        self.backlog.push_back(delivery);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        while let Some(delivery) = self.backlog.pop_front() {
+            match self.place.deliveries.try_send(delivery) {
+                Ok(()) => {}
+                Err(TrySendError::Full(delivery)) => {
+                    self.backlog.push_front(delivery);
+                    return;
+                }
+                // The connection is gone and will say so.
+                Err(TrySendError::Closed(_)) => self.backlog.clear(),
+            }
+        }
+    }
+}
+
+impl Role for PortRole {
+    fn handle_ready(&mut self, ready: &protocol::Ready, now: Instant) -> Result<(), &'static str> {
+        let properties = Self::properties(&ready.kind).ok_or("port session")?;
+        let agent_version = ready.agent_version.as_ref();
+        let mut config = PortConfig::new(properties.kind, agent_version, &self.client_version);
+        config.linger = self.settings.linger;
+        config.send_buffer = CREDIT_BYTES;
+        if let Some(interval) = self.settings.keep_alive {
+            config = config.keep_alive_every(interval);
+        }
+        self.is_stdio = properties.kind == PortKind::Stdio;
+        self.port = Some(Port::new(config, now));
+        self.load.was_ready.store(true, Ordering::Relaxed);
+        self.admit(now);
+        Ok(())
+    }
+
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _channel: &mut DataChannel,
+        now: Instant,
+    ) -> Result<(), PeerError> {
+        let Some(port) = &mut self.port else { return Ok(()) };
+        if let Event::Output(bytes) = event {
+            let len = bytes.len();
+            port.handle_output(bytes, now)?;
+            self.measure(len, now);
+        } else if let Event::Flag(flag) = event {
+            port.handle_flag(flag);
+        } else if let Event::FlagAcknowledged(flag) = event {
+            port.handle_flag_acknowledged(flag);
+        }
+        Ok(())
+    }
+
+    fn poll_local(
+        &mut self,
+        cx: &mut Context<'_>,
+        _channel: &mut DataChannel,
+        now: Instant,
+    ) -> Poll<Wish> {
+        let mut has_moved = false;
+        for _ in 0..MESSAGES_A_TURN {
+            match self.messages.poll_recv(cx) {
+                Poll::Ready(Some(message)) => {
+                    self.handle_message(message, now);
+                    has_moved = true;
+                }
+                // The tunnel is gone; its session ends by its token.
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        has_moved |= self.handle_port_events();
+        self.repay();
+        if has_moved { Poll::Ready(Wish::Again) } else { Poll::Pending }
+    }
+
+    fn feed(&mut self, channel: &mut DataChannel) -> bool {
+        let Some(port) = &mut self.port else { return false };
+        let room = channel.payload_limit().min(channel.input_capacity());
+        if room == 0 {
+            return false;
+        }
+        match port.poll_transmit(room) {
+            None => return false,
+            Some(PortTransmit::Flag(flag)) => channel.send_flag(flag),
+            Some(PortTransmit::Input(input)) => {
+                if let Err(error) = channel.send_input(input) {
+                    tracing::error!(%error, "a piece cut to fit did not fit");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn takes_output(&self) -> bool {
+        !self.port.as_ref().is_some_and(Port::is_congested)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.port.as_ref()?.poll_timeout().map(|(at, _)| at)
+    }
+
+    fn handle_timeout(&mut self, _channel: &mut DataChannel, now: Instant) {
+        if let Some(port) = &mut self.port {
+            port.handle_timeout(now);
+        }
+    }
+
+    fn may_stay_silent(&self) -> bool {
+        false
+    }
+
+    fn may_finish(&self) -> bool {
+        self.is_stdio
+    }
+
+    fn ends_by_flag(&self) -> bool {
+        true
+    }
+
+    fn handle_end(&mut self, _end: &SessionEnd) -> BoxFuture<'static, ()> {
+        self.messages.close();
+        for (_, seat) in std::mem::take(&mut self.seats) {
+            let _ = seat.place.breach.send(Breach::Lost);
+        }
+        Box::pin(std::future::ready(()))
+    }
+}

@@ -208,7 +208,7 @@ impl DataChannel {
 
     /// The gateway closed the websocket because a message was too long for it (close code 1009).
     /// Call before [`Self::handle_disconnected`]. Does nothing unless a larger payload was being
-    /// proven.
+    /// tried.
     pub fn handle_payload_refused(&mut self) {
         if let Some(bytes) = self.outbox.refuse_probe() {
             self.payload_refused(bytes);
@@ -358,10 +358,10 @@ impl DataChannel {
     /// Changes how many user bytes a message may have. Applies to what is not numbered yet;
     /// terminals stay at [`DEFAULT_PAYLOAD_LIMIT`](crate::DEFAULT_PAYLOAD_LIMIT).
     ///
-    /// The first message above what is proven travels alone: nothing is sent after it until it
-    /// is acknowledged ([`Event::PayloadProven`]) or refused ([`Event::PayloadRefused`], after
-    /// [`Self::handle_payload_refused`] or two lost websockets). So a limit may be tried at the
-    /// price of one round trip, and a refusal loses nothing.
+    /// A size above what is proven is first tried with a message that carries nothing, as soon
+    /// as a transfer could use it: [`Event::PayloadProven`] puts it to use. If the path refuses
+    /// it ([`Event::PayloadRefused`], after [`Self::handle_payload_refused`] or two lost
+    /// websockets), nothing is lost and the limit is back at what is proven.
     pub fn set_payload_limit(&mut self, bytes: usize) {
         self.outbox.set_payload_limit(bytes);
         self.note_capacity();

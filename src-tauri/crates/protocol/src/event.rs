@@ -43,13 +43,14 @@ pub enum Event {
     Writable,
     /// The far end let a time pass. Told once per connection; the channel goes on.
     Overdue(Overdue),
-    /// A message with this many user bytes was acknowledged: the path takes them.
+    /// The path takes messages with this many user bytes; they are used from here on.
     PayloadProven {
         /// User bytes.
         bytes: usize,
     },
-    /// The path does not take messages with this many user bytes. Their bytes were queued
-    /// again in smaller messages, and the limit is back at what was proven.
+    /// The path does not take messages with this many user bytes, or two websockets in a row
+    /// broke before it answered, or it did not answer at all. The limit is back at what is
+    /// proven; nothing is lost.
     PayloadRefused {
         /// User bytes.
         bytes: usize,

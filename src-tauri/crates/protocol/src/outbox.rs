@@ -8,13 +8,15 @@
 //!
 //! # Larger payloads
 //!
-//! A message whose payload is larger than any acknowledged so far is a *probe*: nothing is
-//! numbered after it until it is acknowledged. If the path refuses it, it is the last message
-//! there is, so it is taken back and its bytes are cut anew under its own number. That is safe
-//! only if the agent cannot have received it: either the gateway closed the websocket with 1009
-//! (`refuse_probe`), or two connections in a row ended with the probe unanswered, which a path
-//! that ever passes such a message does not do (a message the agent already has is acknowledged
-//! again when it is sent again).
+//! Whether the path takes messages larger than any acknowledged so far is found out with a
+//! *probe*: a size message, padded. Port sessions acknowledge it and do nothing else with it, in
+//! every version of the agent. So it carries no bytes that could be lost or come twice: if the
+//! path refuses it, a short message takes its number, whether or not the agent has seen the long
+//! one. Data goes on at the proven size meanwhile. Only a transfer that would use larger
+//! messages sends a probe.
+//!
+//! Had data been the probe, a websocket that broke with the probe unanswered would have left two
+//! possibilities, sent or refused, that no acknowledgement tells apart.
 //!
 //! # Agents that do not acknowledge twice
 //!
@@ -41,7 +43,7 @@ use self::window::Window;
 use crate::channel::config::{ChannelConfig, DEFAULT_PAYLOAD_LIMIT};
 use crate::channel::stamp::Stamp;
 use crate::message::{HEADER_LEN, frame_buffer};
-use crate::payload::{PayloadType, SessionFlag};
+use crate::payload::{PayloadType, SessionFlag, SizeBody};
 use crate::rtt::RoundTrip;
 use crate::seal::{SEAL_OVERHEAD, Seal};
 
@@ -62,8 +64,12 @@ const EAGER_TIMEOUT: Duration = Duration::from_millis(50);
 const UNCOUNTED_AFTER: u32 = 3;
 const DROPPED_AFTER: u32 = 12;
 
-/// Connections that must end with a probe unanswered before it counts as refused.
+/// Connections that must end with a probe unanswered before it counts as refused. One in a row
+/// is an accident; being wrong about two costs speed and nothing else.
 const PROBE_CONNECTIONS: u32 = 2;
+
+/// Unanswered sendings on one connection after which it counts as refused, too.
+const PROBE_SENDS: u32 = 2;
 
 /// Everything on its way to the agent.
 pub(crate) struct Outbox {
@@ -76,9 +82,13 @@ pub(crate) struct Outbox {
     trip: RoundTrip,
     connection: u32,
     is_bulk: bool,
-    payload_limit: usize,
+    /// User bytes per message that are wanted, and that are known to pass.
+    wanted: usize,
     proven: usize,
     probe: Option<Probe>,
+    /// What takes the probe's number if it is refused.
+    short_probe: Bytes,
+    refused: Option<usize>,
     /// Flags in flight. Nothing queued is sent until they are acknowledged: the agent must have
     /// closed one connection before the bytes of the next arrive.
     flags: BTreeMap<i64, SessionFlag>,
@@ -90,12 +100,12 @@ pub(crate) struct Outbox {
     resent_frames: u64,
 }
 
+#[derive(Debug)]
 struct Probe {
     sequence: i64,
-    plain: Bytes,
+    /// The payload limit it stands for.
+    limit: usize,
     lost_connections: u32,
-    /// Something was numbered after it after all; it cannot be cut any more.
-    is_fixed: bool,
 }
 
 /// What an acknowledgement settled.
@@ -118,9 +128,11 @@ impl Outbox {
             trip: RoundTrip::new(),
             connection: 0,
             is_bulk: false,
-            payload_limit: config.payload_limit.max(1),
+            wanted: config.payload_limit.max(1),
             proven: DEFAULT_PAYLOAD_LIMIT,
             probe: None,
+            short_probe: Bytes::new(),
+            refused: None,
             flags: BTreeMap::new(),
             reacks: None,
             newest_acknowledged: -1,
@@ -141,17 +153,14 @@ impl Outbox {
     }
 
     pub(crate) fn set_payload_limit(&mut self, limit: usize) {
-        self.payload_limit = limit.max(1);
+        self.wanted = limit.max(1);
     }
 
     /// User bytes the next message may have. Terminals stay at the size their line discipline
     /// digests.
     pub(crate) fn payload_limit(&self) -> usize {
-        if self.is_bulk {
-            self.payload_limit
-        } else {
-            self.payload_limit.min(DEFAULT_PAYLOAD_LIMIT)
-        }
+        let passing = if self.is_bulk { self.proven } else { DEFAULT_PAYLOAD_LIMIT };
+        self.wanted.min(passing)
     }
 
     pub(crate) fn proven(&self) -> usize {
@@ -218,17 +227,19 @@ impl Outbox {
         if probe.lost_connections < PROBE_CONNECTIONS { None } else { self.refuse_probe() }
     }
 
-    /// The path refused the probe for its size: cuts its bytes anew. Returns its size.
+    /// The path refused the probe for its size: a short message takes its number. Returns the
+    /// payload limit it stood for.
     pub(crate) fn refuse_probe(&mut self) -> Option<usize> {
-        let probe = self.probe.take_if(|probe| !probe.is_fixed)?;
-        self.payload_limit = self.payload_limit.min(self.proven);
-        let stored = self.unacknowledged.take_back(probe.sequence)?;
+        let probe = self.probe.take()?;
+        self.wanted = self.wanted.min(self.proven);
+        let stored = self.unacknowledged.get_mut(probe.sequence)?;
         if stored.is_counted {
             self.window.settled(stored.user_bytes);
+            self.window.sent(0);
         }
-        self.next_sequence = probe.sequence;
-        self.queue.put_back(probe.plain);
-        Some(stored.user_bytes)
+        stored.user_bytes = 0;
+        stored.frame = std::mem::take(&mut self.short_probe);
+        Some(probe.limit)
     }
 
     /// Takes an acknowledgement. Unknown numbers mean nothing, as at the official ends.
@@ -247,9 +258,9 @@ impl Outbox {
             self.newest_acknowledged = self.newest_acknowledged.max(sequence);
         }
         self.unacknowledged.mark_holes(sequence, self.trip.smoothed() * 5 / 4);
-        let proven = self.probe.take_if(|probe| probe.sequence == sequence).map(|_| {
-            self.proven = self.proven.max(stored.user_bytes);
-            stored.user_bytes
+        let proven = self.probe.take_if(|probe| probe.sequence == sequence).map(|probe| {
+            self.proven = self.proven.max(probe.limit);
+            probe.limit
         });
         Settled { proven, flag: self.flags.remove(&sequence) }
     }
@@ -279,6 +290,7 @@ impl Outbox {
     pub(crate) fn resend(&mut self, now: Instant) -> Option<Bytes> {
         loop {
             let sequence = self.unacknowledged.first_due()?;
+            self.doubt_probe(sequence);
             let stored = self.unacknowledged.get_mut(sequence)?;
             let is_older = stored.first_connection < self.connection;
             let unanswered = stored.sends;
@@ -305,6 +317,21 @@ impl Outbox {
         }
     }
 
+    /// A path may drop what is too long for it without a word, and the agent hands nothing on
+    /// that follows.
+    fn doubt_probe(&mut self, sequence: i64) {
+        let is_probe = self.probe.as_ref().is_some_and(|probe| probe.sequence == sequence);
+        let sends = self.unacknowledged.get_mut(sequence).map_or(0, |stored| stored.sends);
+        if is_probe && sends >= PROBE_SENDS {
+            self.refused = self.refuse_probe();
+        }
+    }
+
+    /// A payload limit whose probe was given up while sending.
+    pub(crate) fn take_refused(&mut self) -> Option<usize> {
+        self.refused.take()
+    }
+
     /// Whether a handshake message waits to be numbered.
     pub(crate) fn has_urgent(&self) -> bool {
         !self.urgent.is_empty()
@@ -318,7 +345,7 @@ impl Outbox {
 
     /// Whether a control outside the queue may be sent.
     pub(crate) fn admits_control(&self) -> bool {
-        self.probe.is_none() && self.window.admits_control()
+        self.window.admits_control()
     }
 
     /// Numbers, stores and returns one message that is not input.
@@ -331,9 +358,6 @@ impl Outbox {
     ) -> Bytes {
         let mut frame = frame_buffer(payload.len());
         frame.extend_from_slice(payload);
-        if let Some(probe) = &mut self.probe {
-            probe.is_fixed = true;
-        }
         self.number(payload_type, frame, payload.len(), stamp, now)
     }
 
@@ -348,9 +372,33 @@ impl Outbox {
         self.send_control(PayloadType::Flag, &flag.encode(), stamp, now)
     }
 
-    /// Whether something queued may be sent now, as far as probe, flags and window go.
+    /// Whether there is a transfer going on that a larger payload would serve.
+    fn wants_probe(&self) -> bool {
+        self.is_bulk
+            && self.wanted > self.proven
+            && self.probe.is_none()
+            && self.queue.input_bytes() >= self.payload_limit()
+    }
+
+    /// Numbers, stores and returns a message as long as a larger payload would make it.
+    fn send_probe(&mut self, stamp: &mut Stamp, now: Instant) -> Bytes {
+        let (limit, sequence) = (self.wanted, self.next_sequence);
+        self.probe = Some(Probe { sequence, limit, lost_connections: 0 });
+        let size = SizeBody { cols: 80, rows: 24 }.encode();
+        let mut short = frame_buffer(size.len());
+        short.extend_from_slice(&size);
+        self.short_probe = stamp.input(sequence, PayloadType::Size, now).finish(short);
+        // As long as it would be sealed.
+        let len = limit + SEAL_OVERHEAD;
+        let mut frame = frame_buffer(len);
+        frame.extend_from_slice(&size);
+        frame.resize(HEADER_LEN + len, b' ');
+        self.number(PayloadType::Size, frame, len, stamp, now)
+    }
+
+    /// Whether something queued may be sent now, as far as flags and window go.
     pub(crate) fn has_sendable(&self) -> bool {
-        if self.probe.is_some() || !self.flags.is_empty() {
+        if !self.flags.is_empty() {
             return false;
         }
         let limit = self.payload_limit();
@@ -364,20 +412,14 @@ impl Outbox {
         stamp: &mut Stamp,
         now: Instant,
     ) -> Option<Bytes> {
+        if self.wants_probe() {
+            return Some(self.send_probe(stamp, now));
+        }
         let limit = self.payload_limit();
         match self.queue.take(limit)? {
             Next::Flag(flag) => Some(self.send_flag(flag, stamp, now)),
             Next::Input(frame) => {
                 let user_bytes = frame.len() - HEADER_LEN;
-                if user_bytes > self.proven {
-                    let (_, plain) = frame.split_at(HEADER_LEN);
-                    self.probe = Some(Probe {
-                        sequence: self.next_sequence,
-                        plain: Bytes::copy_from_slice(plain),
-                        lost_connections: 0,
-                        is_fixed: false,
-                    });
-                }
                 let frame = match seal {
                     Some(seal) => sealed(seal, &frame),
                     None => frame,

@@ -19,8 +19,8 @@ pub struct ChannelConfig {
     pub seed: [u8; 32],
     /// An instant, and the milliseconds since the Unix epoch at that instant.
     pub start: (Instant, u64),
-    /// Most user bytes per message. Sizes above [`DEFAULT_PAYLOAD_LIMIT`] are first proven with a
-    /// single message in flight alone, see [`DataChannel::set_payload_limit`](crate::DataChannel::set_payload_limit).
+    /// Most user bytes per message. Sizes above [`DEFAULT_PAYLOAD_LIMIT`] are tried first, see
+    /// [`DataChannel::set_payload_limit`](crate::DataChannel::set_payload_limit).
     pub payload_limit: usize,
     /// How much may be unacknowledged.
     pub window: WindowConfig,

@@ -25,6 +25,9 @@ impl DataChannel {
             self.rate.spend(now);
             self.note_capacity();
         }
+        if let Some(bytes) = self.outbox.take_refused() {
+            self.payload_refused(bytes);
+        }
         frame
     }
 

@@ -147,12 +147,6 @@ impl Queue {
         self.items.push_back(Item::Flag(flag));
     }
 
-    /// Puts bytes that were taken before back in front.
-    pub(super) fn put_back(&mut self, bytes: Bytes) {
-        self.input_bytes += bytes.len();
-        self.items.push_front(Item::Input(bytes.into()));
-    }
-
     /// Forgets all input and returns how much that was; flags stay.
     pub(super) fn discard_input(&mut self) -> usize {
         self.items.retain(|item| matches!(item, Item::Flag(_)));
@@ -286,14 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn input_is_discarded_and_put_back_without_touching_flags() {
+    fn input_is_discarded_without_touching_flags() {
         let mut queue = Queue::default();
         queue.push_input((&b"typed"[..]).into());
         flag(&mut queue);
         assert_eq!(queue.discard_input(), 5);
-        queue.put_back(Bytes::from_static(b"x"));
-        assert_eq!(queue.input_bytes(), 1);
-        assert_eq!(taken(&mut queue, 9).unwrap(), "x");
+        assert_eq!(queue.input_bytes(), 0);
         assert_eq!(taken(&mut queue, 9).unwrap(), "DisconnectToPort");
         assert!(taken(&mut queue, 9).is_none());
     }

@@ -68,16 +68,6 @@ impl Unacknowledged {
         Some(stored)
     }
 
-    /// Takes back the last message sent, so that its number may be given again.
-    pub(super) fn take_back(&mut self, sequence: i64) -> Option<Stored> {
-        let stored = self.settle(sequence)?;
-        // Settling pops from the front only; the number must vanish from the back as well.
-        if let Some(index) = self.index(sequence) {
-            self.slots.truncate(index);
-        }
-        Some(stored)
-    }
-
     /// A message was acknowledged: earlier ones that were sent once are holes. Each gets its new
     /// deadline `after` its sending, if that is earlier.
     pub(super) fn mark_holes(&mut self, acknowledged: i64, after: Duration) {
@@ -269,15 +259,5 @@ mod tests {
             seen.push(sequence);
         }
         assert_eq!(seen, [5, 7]);
-    }
-
-    #[test]
-    fn the_last_number_can_be_taken_back() {
-        let start = Instant::now();
-        let mut all = three(start);
-        all.settle(6);
-        assert!(all.take_back(7).is_some());
-        all.store(7, Stored::new(Bytes::new(), 1, 0, start), start + TIMEOUT);
-        assert_eq!(all.len(), 2);
     }
 }

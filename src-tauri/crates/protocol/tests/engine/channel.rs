@@ -306,54 +306,107 @@ fn a_round_trip_longer_than_the_timeout_is_learned() {
     assert!(script.channel.stats().round_trip.unwrap() > 400 * MS);
 }
 
+/// Numbers, payload types and lengths of what the channel sends now.
+fn shapes(script: &mut Script) -> Vec<(i64, PayloadType, usize)> {
+    let sent = script.sent().into_iter();
+    sent.map(|message| (message.sequence, message.payload_type, message.payload.len())).collect()
+}
+
+fn fill(script: &mut Script) {
+    let room = script.channel.input_capacity();
+    script.channel.send_input(Bytes::from(vec![7; room])).expect("there is room");
+}
+
 #[test]
-fn a_larger_payload_is_proven_alone_and_then_used() {
+fn a_larger_payload_is_tried_with_a_message_that_carries_nothing() {
     let mut script = Script::port();
     script.channel.set_payload_limit(8192);
-    script.channel.send_input(Bytes::from(vec![1; 8192])).unwrap();
-    script.channel.send_input(Bytes::from(vec![2; 8192])).unwrap();
-    assert_eq!(script.sent_input().len(), 1, "nothing follows it");
-    script.acknowledge(1);
-    assert_eq!(script.events(), [Event::Writable, Event::PayloadProven { bytes: 8192 }]);
-    let sent = script.sent_input();
-    assert_eq!((sent[0].0, sent[0].1.len()), (2, 8192));
-    script.channel.send_input(Bytes::from(vec![3; 8192])).unwrap();
-    assert_eq!(script.sent_input().len(), 1, "the size is proven");
+    script.type_in("a lone request");
+    assert_eq!(shapes(&mut script), [(1, PayloadType::Output, 14)], "no transfer, no probe");
+    fill(&mut script);
+    let expected = [
+        (2, PayloadType::Size, 8192 + 28),
+        (3, PayloadType::Output, 1024),
+        (4, PayloadType::Output, 1024),
+    ];
+    assert_eq!(shapes(&mut script), expected, "data goes on meanwhile");
+    assert_eq!(script.channel.payload_limit(), 1024);
+    script.events();
+    script.acknowledge(2);
+    assert!(script.events().contains(&Event::PayloadProven { bytes: 8192 }));
+    assert_eq!(script.channel.payload_limit(), 8192);
+    fill(&mut script);
+    assert_eq!(
+        shapes(&mut script),
+        [(5, PayloadType::Output, 8192), (6, PayloadType::Output, 8192)]
+    );
 }
 
 #[test]
-fn a_refused_payload_is_cut_anew_under_its_own_number() {
+fn a_refused_payload_leaves_a_short_message_in_its_place() {
     let mut script = Script::port();
-    script.type_in("before");
     script.channel.set_payload_limit(4096);
-    assert_eq!(numbers(script.sent_input()), [1]);
-    let text: String = ('a'..='z').cycle().take(4096).collect();
-    script.channel.send_input(Bytes::from(text.clone())).unwrap();
-    assert_eq!(numbers(script.sent_input()), [2]);
-    script.type_in("after");
+    fill(&mut script);
+    shapes(&mut script);
     script.channel.handle_payload_refused();
     script.reconnect();
-    let refused = Event::PayloadRefused { bytes: 4096 };
-    assert!(script.events().contains(&refused));
-    let sent = script.sent_input();
-    let sizes: Vec<_> = sent.iter().map(|(sequence, text)| (*sequence, text.len())).collect();
-    assert_eq!(sizes, [(1, 6), (2, 1024), (3, 1024), (4, 1024), (5, 1024), (6, 5)]);
-    let joined: String = sent[1..].iter().map(|(_, text)| text.as_str()).collect();
-    assert_eq!(joined, text + "after");
+    assert!(script.events().contains(&Event::PayloadRefused { bytes: 4096 }));
+    let expected = [
+        (1, PayloadType::Size, 21),
+        (2, PayloadType::Output, 1024),
+        (3, PayloadType::Output, 1024),
+    ];
+    assert_eq!(shapes(&mut script), expected);
     assert_eq!(script.channel.payload_limit(), 1024);
+    for number in 1..=3 {
+        script.acknowledge(number);
+    }
+    assert!(script.channel.is_drained());
+    assert_eq!(script.channel.stats().in_flight_bytes, 0);
+    fill(&mut script);
+    assert_eq!(shapes(&mut script).len(), 2, "it is not tried again by itself");
 }
 
 #[test]
-fn a_probe_lost_with_two_websockets_is_refused() {
+fn a_payload_lost_with_two_websockets_counts_as_refused() {
     let mut script = Script::port();
     script.channel.set_payload_limit(2048);
-    script.channel.send_input(Bytes::from(vec![b'x'; 2048])).unwrap();
+    fill(&mut script);
     let first = script.sent_frames();
     script.reconnect();
-    assert_eq!(script.sent_frames(), first, "one lost websocket proves nothing");
+    assert_eq!(script.sent_frames(), first, "one lost websocket says nothing");
     script.reconnect();
-    let sizes: Vec<_> = script.sent_input().into_iter().map(|(_, text)| text.len()).collect();
-    assert_eq!(sizes, [1024, 1024]);
+    assert_eq!(shapes(&mut script)[0], (1, PayloadType::Size, 21));
+    script.channel.set_payload_limit(2048);
+    fill(&mut script);
+    assert_eq!(shapes(&mut script)[0], (4, PayloadType::Size, 2048 + 28), "a new try");
+}
+
+#[test]
+fn a_payload_that_vanishes_counts_as_refused() {
+    let mut script = Script::port();
+    script.channel.set_payload_limit(2048);
+    fill(&mut script);
+    assert_eq!(shapes(&mut script).len(), 3);
+    for number in [2, 3] {
+        script.acknowledge(number);
+    }
+    let mut sent = Vec::new();
+    for _ in 0..10 {
+        script.pass(50 * MS);
+        sent.extend(shapes(&mut script));
+    }
+    let expected = [(1, PayloadType::Size, 2048 + 28), (1, PayloadType::Size, 21)];
+    assert_eq!(sent[..2], expected);
+    assert!(script.events().contains(&Event::PayloadRefused { bytes: 2048 }));
+}
+
+#[test]
+fn a_terminal_never_has_large_payloads() {
+    let mut script = Script::shell();
+    script.channel.set_payload_limit(8192);
+    fill(&mut script);
+    assert!(shapes(&mut script).iter().all(|(_, _, len)| *len == 1024));
 }
 
 #[test]

@@ -99,3 +99,47 @@ impl CommandOutput {
         self.pieces.recv().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::PayloadType;
+
+    use super::*;
+    use crate::outflow::Stream;
+    use crate::state::SessionEnd;
+    use crate::testing::{bench, reach, soon};
+
+    #[tokio::test(start_paused = true)]
+    async fn both_outputs_and_the_exit_status_are_kept_apart() {
+        let (engine, account, mut door) = bench();
+        let (handle, mut output) = engine.command(account.plane(), CommandSpec::default());
+        let mut agent = door.agent().await;
+        agent.shake("NonInteractiveCommands", r#"{"separateOutputStream":"true"}"#).await;
+        agent.print("out").await;
+        agent.send(PayloadType::StdErr, "err").await;
+        agent.send(PayloadType::ExitCode, "EXIT_CODE: 3").await;
+        agent.end("").await;
+        let mut read = Vec::new();
+        while let Some(piece) = soon(output.next()).await {
+            read.push((piece.stream, piece.bytes));
+        }
+        let expected = [(Stream::Output, "out".into()), (Stream::Error, "err".into())];
+        assert_eq!(read, expected);
+        let mut states = handle.state();
+        let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
+        let SessionState::Ended(end) = reach(&mut states, is_over).await else { unreachable!() };
+        assert!(matches!(end, SessionEnd::Finished { exit_status: Some(3) }), "{end:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupt_waits_until_the_command_runs() {
+        let (engine, account, mut door) = bench();
+        let (handle, _output) = engine.command(account.plane(), CommandSpec::default());
+        let mut agent = door.agent().await;
+        assert!(handle.interrupt().await);
+        agent.shake("NonInteractiveCommands", "null").await;
+        let before = tokio::time::Instant::now();
+        assert_eq!(agent.typed(1).await, b"\x03");
+        assert!(before.elapsed() >= std::time::Duration::from_secs(1));
+    }
+}

@@ -871,7 +871,7 @@ mod tests {
     async fn throttling_and_expired_credentials_are_waited_out_in_sight() {
         let mut shell = shell().await;
         shell.account.with(|calls| {
-            let throttled = std::iter::repeat_n(ControlError::Throttled(refusal()), 30);
+            let throttled = std::iter::repeat_n(ControlError::Throttled(refusal()), 8);
             calls.resume_answers.extend(throttled);
             calls.resume_answers.push_back(ControlError::CredentialsExpired(refusal()));
         });

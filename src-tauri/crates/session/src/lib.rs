@@ -1,5 +1,6 @@
 //! Engines on tokio: terminals, commands, stdio sessions and tunnels over the data channel.
 
+mod attach;
 mod backoff;
 mod clock;
 mod command;
@@ -13,6 +14,7 @@ mod payloads;
 mod port_session;
 mod registry;
 mod state;
+mod stdio;
 mod surroundings;
 mod terminal;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod testing;
 mod transport;
 mod tunnel;
 
+pub use attach::{AttachSpec, Attached, PortSession};
 pub use command::{CommandHandle, CommandOutput, CommandSpec};
 pub use control_plane::{
     ControlError, ControlPlane, DataKeyReply, Refusal, Resumed, SessionId, StartRequest, Ticket,
@@ -33,6 +36,7 @@ pub use registry::{Ledger, LiveSession, NoLedger};
 pub use state::{
     Interruption, LocalEnd, Ready, Resuming, SessionEnd, SessionState, TunnelEvent, TunnelState,
 };
+pub use stdio::{StdioHandle, StdioOutput, StdioSpec};
 pub use surroundings::Disturbance;
 pub use terminal::{TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec};
 pub use transport::{DialError, Network, Proxies};

@@ -23,6 +23,10 @@ use crate::state::SessionEnd;
 
 /// Messages from connections taken in one turn.
 const MESSAGES_A_TURN: usize = 256;
+/// Bytes a connection may have undelivered while it is alone in its session. Then the session
+/// is left unread, so that the far side waits; with others it may have more, see
+/// [`PortConfig::stream_budget`].
+const ALONE_BYTES: usize = 1024 * 1024;
 /// Over how long the load of a lane is measured.
 const LOAD_SPAN: Duration = Duration::from_millis(250);
 
@@ -33,6 +37,8 @@ pub(crate) struct PortSettings {
     pub(crate) linger: Duration,
     /// See [`PortConfig::keep_alive`].
     pub(crate) keep_alive: Option<Duration>,
+    /// The session is for one connection and ends with it.
+    pub(crate) is_for_one: bool,
 }
 
 /// What a port session shows of itself while it runs.
@@ -149,6 +155,9 @@ pub(crate) struct PortRole {
     indebted: Vec<Key>,
     span_start: Instant,
     span_bytes: u64,
+    /// Bytes handed to connections and not written by them yet.
+    undelivered: usize,
+    had_connection: bool,
 }
 
 /// One connection's place in the session.
@@ -163,6 +172,8 @@ struct Seat {
     backlog: VecDeque<Delivery>,
     /// Bytes whose credit has not come back.
     owed: usize,
+    /// Bytes handed over and not written yet.
+    undelivered: usize,
 }
 
 impl PortRole {
@@ -190,12 +201,14 @@ impl PortRole {
             indebted: Vec::new(),
             span_start: now,
             span_bytes: 0,
+            undelivered: 0,
+            had_connection: false,
         };
         (role, sender)
     }
 
     /// Says whether a session is of a kind that forwards, and how.
-    pub(crate) fn properties(kind: &SessionKind) -> Option<&PortProperties> {
+    fn properties(kind: &SessionKind) -> Option<&PortProperties> {
         match kind {
             SessionKind::Port(properties) => Some(properties),
             SessionKind::Shell
@@ -212,6 +225,7 @@ impl PortRole {
                     seat.take_in(first);
                 }
                 self.seats.insert(key, seat);
+                self.had_connection = true;
                 self.waiting.push_back(key);
                 self.admit(now);
             }
@@ -230,6 +244,9 @@ impl PortRole {
             }
             ToPort::Consumed { key, bytes } => {
                 let Some(seat) = self.seats.get_mut(&key) else { return };
+                let bytes = bytes.min(seat.undelivered);
+                seat.undelivered -= bytes;
+                self.undelivered -= bytes;
                 if let (Some(stream), Some(port)) = (seat.stream, &mut self.port) {
                     port.consumed(stream, bytes);
                 }
@@ -254,7 +271,7 @@ impl PortRole {
                 Err(error) => {
                     tracing::debug!(%error, "no stream for a connection");
                     self.waiting.pop_front();
-                    self.seats.remove(&key);
+                    self.leave(key);
                     continue;
                 }
             };
@@ -309,7 +326,7 @@ impl PortRole {
     }
 
     fn close(&mut self, key: Key, now: Instant) {
-        let Some(seat) = self.seats.remove(&key) else { return };
+        let Some(seat) = self.leave(key) else { return };
         if let (Some(stream), Some(port)) = (seat.stream, &mut self.port)
             && self.streams.remove(&stream).is_some()
         {
@@ -325,8 +342,11 @@ impl PortRole {
             match event {
                 PortEvent::Data(stream, bytes) => {
                     self.load.refusals.store(0, Ordering::Relaxed);
+                    let len = bytes.len();
                     if let Some(seat) = self.seat_of(stream) {
+                        seat.undelivered += len;
                         seat.deliver(Delivery::Data(bytes));
+                        self.undelivered += len;
                     }
                 }
                 PortEvent::Finished(stream) => {
@@ -352,9 +372,15 @@ impl PortRole {
     }
 
     fn breach(&mut self, stream: StreamId, breach: Breach) {
-        if let Some(seat) = self.streams.remove(&stream).and_then(|key| self.seats.remove(&key)) {
+        if let Some(seat) = self.streams.remove(&stream).and_then(|key| self.leave(key)) {
             let _ = seat.place.breach.send(breach);
         }
+    }
+
+    fn leave(&mut self, key: Key) -> Option<Seat> {
+        let seat = self.seats.remove(&key)?;
+        self.undelivered -= seat.undelivered;
+        Some(seat)
     }
 
     fn measure(&mut self, bytes: usize, now: Instant) {
@@ -381,6 +407,7 @@ impl Seat {
             is_finished: false,
             backlog: VecDeque::new(),
             owed: 0,
+            undelivered: 0,
         }
     }
 
@@ -421,6 +448,7 @@ impl Role for PortRole {
             config = config.keep_alive_every(interval);
         }
         self.is_stdio = properties.kind == PortKind::Stdio;
+        self.settings.is_for_one |= self.is_stdio;
         self.port = Some(Port::new(config, now));
         self.load.was_ready.store(true, Ordering::Relaxed);
         self.admit(now);
@@ -465,6 +493,9 @@ impl Role for PortRole {
         }
         has_moved |= self.handle_port_events();
         self.repay();
+        if self.settings.is_for_one && self.had_connection && self.seats.is_empty() {
+            return Poll::Ready(Wish::End);
+        }
         if has_moved { Poll::Ready(Wish::Again) } else { Poll::Pending }
     }
 
@@ -488,7 +519,8 @@ impl Role for PortRole {
     }
 
     fn takes_output(&self) -> bool {
-        !self.port.as_ref().is_some_and(Port::is_congested)
+        let is_held = self.seats.len() == 1 && self.undelivered >= ALONE_BYTES;
+        !is_held && !self.port.as_ref().is_some_and(Port::is_congested)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -513,9 +545,21 @@ impl Role for PortRole {
         true
     }
 
-    fn handle_end(&mut self, _end: &SessionEnd) -> BoxFuture<'static, ()> {
+    fn handle_end(&mut self, end: &SessionEnd) -> BoxFuture<'static, ()> {
         self.messages.close();
-        for (_, seat) in std::mem::take(&mut self.seats) {
+        self.handle_port_events();
+        let seats = std::mem::take(&mut self.seats);
+        if matches!(end, SessionEnd::Finished { .. }) {
+            // The far side has said all it will; that must still be heard.
+            return Box::pin(async move {
+                for (_, seat) in seats {
+                    for delivery in seat.backlog.into_iter().chain([Delivery::Finished]) {
+                        let _ = seat.place.deliveries.send(delivery).await;
+                    }
+                }
+            });
+        }
+        for (_, seat) in seats {
             let _ = seat.place.breach.send(Breach::Lost);
         }
         Box::pin(std::future::ready(()))

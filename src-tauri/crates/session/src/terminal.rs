@@ -58,7 +58,7 @@ pub struct TerminalHandle {
     is_interrupted: Arc<AtomicBool>,
     meter: Arc<Meter>,
     stop: CancellationToken,
-    _guard: Arc<DropGuard>,
+    guard: Arc<DropGuard>,
 }
 
 /// A terminal's output, for whoever draws.
@@ -118,6 +118,13 @@ impl TerminalHandle {
     /// Ends the session, at the service too.
     pub fn end(&self) {
         self.stop.cancel();
+    }
+
+    /// Gives up its say over the session's life.
+    pub(crate) fn disarm(self) {
+        if let Some(guard) = Arc::into_inner(self.guard) {
+            guard.disarm();
+        }
     }
 
     /// Answers the session's state, now and as it changes.
@@ -182,7 +189,7 @@ impl TerminalRole {
             is_interrupted: Arc::clone(&is_interrupted),
             meter,
             stop: stop.clone(),
-            _guard: Arc::new(stop.drop_guard()),
+            guard: Arc::new(stop.drop_guard()),
         };
         let role = Self {
             expected,
@@ -363,5 +370,132 @@ impl Sizes {
             self.sent = Some(size);
             channel.send_size(u32::from(size.cols), u32::from(size.rows));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::PayloadType;
+
+    use super::*;
+    use crate::clock;
+    use crate::state::SessionEnd;
+    use crate::testing::{Agent, Door, bench, reach, soon};
+
+    const SMALL: TerminalSize = TerminalSize { cols: 80, rows: 24 };
+
+    fn spec() -> TerminalSpec {
+        let request = StartRequest { target: "i-1".into(), ..StartRequest::default() };
+        TerminalSpec { request, size: Some(SMALL), ..TerminalSpec::default() }
+    }
+
+    async fn open(spec: TerminalSpec) -> (Engine, Door, Agent, TerminalHandle, TerminalOutput) {
+        let (engine, account, mut door) = bench();
+        let (handle, output) = engine.terminal(account.plane(), spec);
+        let agent = door.agent().await;
+        (engine, door, agent, handle, output)
+    }
+
+    async fn size(agent: &mut Agent) -> String {
+        let message = agent.any_input().await;
+        assert_eq!(message.payload_type, PayloadType::Size);
+        String::from_utf8(message.payload.to_vec()).expect("JSON")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_size_is_there_before_the_prompt() {
+        let (_engine, _door, mut agent, _handle, _output) = open(spec()).await;
+        assert_eq!(size(&mut agent).await, r#"{"cols":80,"rows":24}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_typed_early_wait_for_the_prompt_and_sizes_settle() {
+        let (_engine, _door, mut agent, handle, _output) = open(spec()).await;
+        assert!(handle.write(Bytes::from_static(b"ls\r")).await);
+        assert_eq!(size(&mut agent).await, r#"{"cols":80,"rows":24}"#);
+        agent.print("$ ").await;
+        // An agent that was not ready has forgotten the size: it is told again.
+        assert_eq!(size(&mut agent).await, r#"{"cols":80,"rows":24}"#);
+        assert_eq!(agent.typed(3).await, b"ls\r");
+        let before = clock::now();
+        for cols in 81..=120 {
+            handle.resize(TerminalSize { cols, rows: 30 });
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(size(&mut agent).await, r#"{"cols":120,"rows":30}"#);
+        assert!(clock::now() - before >= RESIZE_SETTLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn output_waits_for_a_reader_that_does_not_acknowledge() {
+        let flow = OutputFlow { window_bytes: 64 * 1024, ..OutputFlow::default() };
+        let (_engine, _door, mut agent, handle, mut output) =
+            open(TerminalSpec { flow, ..spec() }).await;
+        const LINES: usize = 4096;
+        let printing = tokio::spawn(async move {
+            for _ in 0..LINES {
+                agent.print(Bytes::from_static(&[b'x'; 1000])).await;
+            }
+            agent.drain().await;
+            agent
+        });
+        let mut unacknowledged = 0;
+        let mut total = 0;
+        while total < LINES * 1000 {
+            let piece = soon(output.next()).await.expect("output");
+            total += piece.len();
+            unacknowledged += piece.len();
+            // One read batch may follow after the window has filled.
+            assert!(unacknowledged <= flow.window_bytes + 64 * 1000, "{unacknowledged}");
+            if unacknowledged > flow.window_bytes / 2 {
+                handle.acknowledge(std::mem::take(&mut unacknowledged));
+            }
+        }
+        soon(printing).await.expect("all acknowledged");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupt_overtakes_a_paste() {
+        let (_engine, _door, mut agent, handle, _output) = open(spec()).await;
+        agent.print("$ ").await;
+        agent.is_acknowledging = false;
+        let paste = Bytes::from(vec![b'p'; 100_000]);
+        assert!(handle.write(paste).await);
+        assert!(handle.write(Bytes::from_static(INTERRUPT)).await);
+        // What is on its way cannot be taken back: a window of it, no more.
+        agent.is_acknowledging = true;
+        let mut before = 0;
+        loop {
+            let typed = agent.typed(1).await;
+            if typed.ends_with(INTERRUPT) {
+                break;
+            }
+            before += typed.len();
+        }
+        assert!(before <= 16 * 1024, "{before}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shell_that_exits_ends_in_good_order() {
+        let (_engine, _door, mut agent, handle, mut output) = open(spec()).await;
+        agent.print("$ exit\r\n").await;
+        agent.end("").await;
+        let mut states = handle.state();
+        let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
+        let SessionState::Ended(end) = reach(&mut states, is_over).await else { unreachable!() };
+        assert!(matches!(end, SessionEnd::Finished { exit_status: None }), "{end:?}");
+        assert_eq!(soon(output.next()).await.expect("the last output"), "$ exit\r\n");
+        assert_eq!(soon(output.next()).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_session_is_no_terminal() {
+        let (_engine, _door, mut agent, handle, _output) = open(spec()).await;
+        agent.shake("Port", r#"{"portNumber":"80"}"#).await;
+        let mut states = handle.state();
+        let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
+        let SessionState::Ended(end) = reach(&mut states, is_over).await else { unreachable!() };
+        let text = end.error().expect("an error").to_string();
+        assert!(text.contains("opens a port session, not a terminal"), "{text}");
     }
 }

@@ -31,7 +31,7 @@ use crate::state::SessionState;
 use crate::transport::{Dial, DialError, Transport, Wire, websocket_config};
 
 /// Longer than any timer of the engine: with stopped time a deadline costs nothing.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Waits, but not for ever.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -392,10 +392,6 @@ impl Agent {
         while !self.unacknowledged.is_empty() {
             assert!(soon(self.listen()).await, "the websocket ended before the acknowledgements");
         }
-    }
-
-    pub(crate) fn unacknowledged(&self) -> usize {
-        self.unacknowledged.len()
     }
 
     /// Takes one websocket message; false at its end.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use crate::clock;
 use crate::connection::ToPort;
@@ -56,7 +56,7 @@ impl Lane {
             target: request.target.clone(),
         };
         driver::spawn(setting, request.clone(), role, sender, stop.clone());
-        parts.into_lane(id, states, stop)
+        parts.into_lane(id, states, stop.drop_guard())
     }
 
     /// Answers the way to its session.
@@ -132,14 +132,27 @@ impl Parts {
         (role, Self { to_port, load, totals: Arc::clone(totals), born: now })
     }
 
-    pub(super) fn into_lane(
+    /// Makes it the lane a tunnel begins with.
+    pub(crate) fn into_first_lane(
+        self,
+        states: watch::Receiver<SessionState>,
+        guard: DropGuard,
+    ) -> Lane {
+        self.into_lane(LaneId(0), states, guard)
+    }
+
+    /// Gives up all but the way to the session.
+    pub(crate) fn into_to_port(self) -> mpsc::Sender<ToPort> {
+        self.to_port
+    }
+
+    fn into_lane(
         self,
         id: LaneId,
         states: watch::Receiver<SessionState>,
-        stop: CancellationToken,
+        guard: DropGuard,
     ) -> Lane {
         let Self { to_port, load, totals, born } = self;
-        let guard = stop.drop_guard();
         Lane { id, to_port, load, totals, states, born, is_draining: false, _guard: guard }
     }
 }

@@ -99,6 +99,8 @@ pub(crate) enum ActKind {
     Pause(Side),
     /// `start_publication` to that side.
     Start(Side),
+    /// The agent's own websocket is gone for this long.
+    AgentAway(Duration),
     /// The service ends the session with this text.
     Close(String),
     /// These bytes reach the client as one binary websocket message.
@@ -266,6 +268,12 @@ impl Faults {
     /// Sends `start_publication` to one side.
     pub fn start(&self, session: Option<&str>, side: Side) {
         self.act(session, ActKind::Start(side));
+    }
+
+    /// Takes the agent's own websocket away for a time: what either end sends meanwhile is lost,
+    /// and the client is told of both the going and the coming back.
+    pub fn agent_away(&self, session: Option<&str>, time: Duration) {
+        self.act(session, ActKind::AgentAway(time));
     }
 
     /// Ends one session, or all, from the service's side with a text.

@@ -143,6 +143,14 @@ pub enum Fault {
         /// Which side.
         side: Side,
     },
+    /// The agent's own websocket is gone for a time.
+    AgentAway {
+        /// The one session meant.
+        #[serde(default)]
+        session: Option<String>,
+        /// For so long.
+        ms: u64,
+    },
     /// The service ends sessions.
     Close {
         /// The one session meant.
@@ -225,6 +233,9 @@ impl Faults {
             }
             Fault::Pause { session, side } => self.pause(session.as_deref(), side),
             Fault::Start { session, side } => self.start(session.as_deref(), side),
+            Fault::AgentAway { session, ms } => {
+                self.agent_away(session.as_deref(), Duration::from_millis(ms));
+            }
             Fault::Close { session, output } => self.close(session.as_deref(), &output),
             Fault::Inject { session, hex } => {
                 self.inject(session.as_deref(), parse_hex(&hex)?.into());

@@ -16,6 +16,9 @@ use crate::faults::{Faults, Impairment};
 /// How long a message waits for the next one to change places with.
 const REORDER_WAIT: Duration = Duration::from_millis(20);
 
+/// How many messages may be under way; past it the sender waits.
+const UNDER_WAY: usize = 8_192;
+
 /// What travels on a link.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -137,7 +140,7 @@ impl Link {
                 }
                 Some(key) if key.0 <= clock::now() => return self.under_way.remove(&key),
                 Some((due, _)) => tokio::select! {
-                    Some(parcel) = self.queue.recv() => {
+                    Some(parcel) = self.queue.recv(), if self.under_way.len() < UNDER_WAY => {
                         if let Some(parcel) = self.admit(parcel) {
                             return Some(parcel);
                         }

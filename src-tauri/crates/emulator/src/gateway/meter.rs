@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     fn offends(per_second: u32, seconds: u32) -> bool {
-        let start = Instant::now();
+        let start = crate::clock::now();
         let mut meter = Meter::new(start);
         let step = SECOND / per_second;
         (0..per_second * seconds).any(|number| meter.count(1000, start + step * number))

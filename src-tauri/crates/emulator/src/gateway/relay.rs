@@ -58,6 +58,7 @@ pub(crate) struct Relay {
     client_frozen: Option<Instant>,
     agent_frozen: watch::Sender<Option<Instant>>,
     agent_joined: bool,
+    agent_away: Option<Instant>,
     born: Instant,
     last_activity: Instant,
     stall: Stall,
@@ -118,6 +119,7 @@ impl Relay {
             client_frozen: None,
             agent_frozen,
             agent_joined: false,
+            agent_away: None,
             born: now,
             last_activity: now,
             stall: Stall::None,
@@ -220,6 +222,10 @@ impl Relay {
             }
             ActKind::Pause(side) => self.publish(side, true),
             ActKind::Start(side) => self.publish(side, false),
+            ActKind::AgentAway(time) => {
+                self.agent_away = Some(clock::now() + time);
+                self.publish(Side::Client, true);
+            }
             ActKind::Close(output) => self.entry.end(Ending::terminated(output)),
             ActKind::Inject(bytes) => self.write(Message::Binary(bytes)),
             ActKind::InjectText(text) => self.write(Message::Text(text.into())),
@@ -294,6 +300,9 @@ impl Relay {
 
     fn pass_up(&mut self, frame: Bytes) {
         use mpsc::error::TrySendError::{Closed, Full};
+        if !self.agent_joined || self.agent_away.is_some() {
+            return;
+        }
         match self.up.try_send(Item::Frame(frame).into()) {
             Ok(()) => self.stall = Stall::None,
             Err(Closed(_)) => {}
@@ -307,6 +316,7 @@ impl Relay {
 
     fn agent_sent(&mut self, item: Item) {
         match item {
+            Item::Frame(_) if self.agent_away.is_some() => {}
             Item::Frame(frame) => {
                 if frames::is_stream_data(&frame) {
                     self.last_activity = clock::now();
@@ -350,7 +360,8 @@ impl Relay {
         match side {
             Side::Client => self.write(Message::Binary(frame)),
             // An agent so far behind that there is no room is paused already.
-            Side::Agent => drop(self.up.try_send(Item::Frame(frame).into())),
+            Side::Agent if self.agent_joined => drop(self.up.try_send(Item::Frame(frame).into())),
+            Side::Agent => {}
         }
     }
 
@@ -406,6 +417,7 @@ impl Relay {
             after(client, self.rules.recycle_after),
             after(client, self.rules.cut_every),
             self.client_frozen,
+            self.agent_away,
             stalled,
         ]
         .into_iter()
@@ -420,6 +432,10 @@ impl Relay {
         };
         if self.client_frozen.is_some_and(|thaw| thaw <= now) {
             self.client_frozen = None;
+        }
+        if self.agent_away.is_some_and(|back| back <= now) {
+            self.agent_away = None;
+            self.publish(Side::Client, false);
         }
         if matches!(&self.stall, Stall::Waiting(_, until) if *until <= now) {
             tracing::debug!(session = self.session, "agent is behind, dropping");

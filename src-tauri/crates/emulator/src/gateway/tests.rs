@@ -1,14 +1,21 @@
 //! The gateway from the client's side.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use protocol::{MessageType, PayloadType};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::faults::{Direction, Impairment, Padding, Side, Unattended};
+use super::{Io, Item, Parcel, Relay};
+use crate::faults::{Direction, Faults, Impairment, Padding, Side, Unattended};
 use crate::scripted::{ACCOUNT, Arrival, Bench, CLIENT_VERSION, Client, REGION};
-use crate::sessions::{NotFound, SessionState, SessionStatus};
+use crate::sessions::{Entry, NotFound, SessionRecord, SessionState, SessionStatus};
 
 const SHELL: &str = "SSM-SessionManagerRunShell";
 const FORWARD: &str = "AWS-StartPortForwardingSession";
@@ -148,19 +155,84 @@ async fn types_come_in_every_padding() {
 #[tokio::test]
 async fn messages_nobody_was_there_for_are_dropped_or_kept() {
     for unattended in [Unattended::Drop, Unattended::Queue] {
-        let bench = Bench::new();
-        bench.faults.gateway(|rules| rules.unattended = unattended);
-        bench.faults.agent(|rules| rules.join = Some(crate::faults::JoinRule::AfterMs(0)));
-        let started = bench.start(FORWARD, &[("portNumber", "9")]);
-        // The first request is sent by now, and said again only 200 ms later.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let mut client = bench.join(&started).await;
-        let quiet = client.is_quiet_for(Duration::from_millis(20)).await;
-        assert_eq!(quiet, unattended == Unattended::Drop);
-        if quiet {
-            assert_eq!(client.output().await.payload_type, PayloadType::HandshakeRequest);
+        let faults = Faults::new();
+        faults.gateway(|rules| rules.unattended = unattended);
+        let (entry, sockets) = Entry::new(record());
+        let entry = Arc::new(entry);
+        let (relay, ends) = Relay::new(Arc::clone(&entry), faults, sockets);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(relay.run());
+        let room = Arc::new(Semaphore::new(1));
+        let send = async |text: &'static str| {
+            let room = Some(Arc::clone(&room).acquire_owned().await.unwrap());
+            let frame = Bytes::from_static(text.as_bytes());
+            ends.down.send(Parcel { item: Item::Frame(frame), room }).await.unwrap();
+        };
+        ends.down.send(Item::State { terminating: false }.into()).await.unwrap();
+        send("before").await;
+        // The room is free again when the relay has done with the message.
+        drop(room.acquire().await.unwrap());
+        let (near, far) = tokio::io::duplex(4096);
+        let far: Box<dyn Io> = Box::new(far);
+        let far = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        assert!(entry.attach(far).await.is_ok());
+        let mut ends = ends.client_seen.clone();
+        ends.wait_for(|seen| *seen).await.unwrap();
+        send("after").await;
+        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        let mut received = Vec::new();
+        while received.last() != Some(&Message::Binary("after".into())) {
+            received.push(client.next().await.unwrap().unwrap());
         }
+        let kept = unattended == Unattended::Queue;
+        assert_eq!(received.contains(&Message::Binary("before".into())), kept);
     }
+}
+
+fn record() -> SessionRecord {
+    SessionRecord {
+        id: "alice-0".into(),
+        target: "i-1".into(),
+        account: ACCOUNT.into(),
+        region: REGION.into(),
+        status: SessionStatus::Connecting,
+        start: crate::clock::date(),
+        end: None,
+        document: SHELL.into(),
+        owner: "alice".into(),
+        reason: None,
+        max_duration: None,
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_behind_does_not_keep_its_client_from_the_gateway() {
+    let bench = Bench::unpaced();
+    bench.faults.gateway(|rules| rules.max_frames_per_second = None);
+    bench.faults.agent(|rules| rules.stalled_terminal = true);
+    let mut client = bench.run(SHELL, &[]).await;
+    client.output_with("$ ").await;
+    // More than the gateway keeps for it.
+    for _ in 0..9000 {
+        client.input(" ").await;
+    }
+    client.send_raw(Message::Ping(Bytes::new())).await;
+    assert!(matches!(client.arrival().await, Arrival::Pong));
+}
+
+#[tokio::test]
+async fn an_agent_that_was_away_goes_on() {
+    let bench = Bench::unpaced();
+    let started = bench.start(SHELL, &[]);
+    let mut client = bench.join(&started).await;
+    client.output_with("$ ").await;
+    bench.faults.agent_away(Some(&started.session_id), Duration::from_millis(300));
+    assert_eq!(client.message().await.message_type, MessageType::PausePublication);
+    let lost = client.stream_message(0, PayloadType::Output, "echo ba''ck\n");
+    client.send_frame(lost.encode()).await;
+    assert_eq!(client.message().await.message_type, MessageType::StartPublication);
+    client.send_frame(lost.encode()).await;
+    client.output_with("back\r\n").await;
 }
 
 #[tokio::test]

@@ -111,13 +111,30 @@ async fn ending_a_session_ends_its_command() {
     assert_eq!(client.payload(PayloadType::Output).await, "ready\n");
     bench.faults.close(Some(&started.session_id), "Session timed out.");
     assert_eq!(client.closed().await, "Session timed out.");
-    // The process table is the only one to ask.
-    let gone = async {
-        while processes().iter().any(|line| line.contains(&marker)) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    gone(&marker).await;
+}
+
+#[tokio::test]
+async fn stopping_the_emulator_ends_its_shells() {
+    let bench = Bench::unpaced();
+    let marker = format!("adit-{}", uuid::Uuid::new_v4());
+    let mut client = bench.run("SSM-SessionManagerRunShell", &[]).await;
+    client.output_with("$ ").await;
+    client.input(format!("sh -c 'echo rea\"\"dy; sleep 1000; : {marker}'\n")).await;
+    client.output_with("ready\r\n").await;
+    bench.sessions.stop().await;
+    gone(&marker).await;
+}
+
+/// Waits until no process has `marker` among its words. The process table is the only one to ask.
+async fn gone(marker: &str) {
+    let looks = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(10));
+        while processes().iter().any(|line| line.contains(marker)) {
+            tick.tick().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the command is killed");
+    tokio::time::timeout(Duration::from_secs(30), looks).await.expect("the process is gone");
 }
 
 fn processes() -> Vec<String> {

@@ -218,9 +218,10 @@ async fn one_connection_after_the_other() {
     // The connection is made anew by the next input; sent again until it is.
     let two = client.stream_message(sent + 1, PayloadType::Output, "two");
     let again = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
+            tick.tick().await;
             client.send_frame(two.encode()).await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     let (mut second, _) = tokio::select! {

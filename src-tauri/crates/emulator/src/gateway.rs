@@ -82,7 +82,7 @@ where
                 Ok(()) => return,
                 Err(unwanted) => {
                     socket = unwanted;
-                    tell_end(&mut socket, &entry, rules.junk_headers).await;
+                    tell_end(&mut socket, &entry).await;
                     client::close(socket, 1000, "session ended").await;
                     return;
                 }
@@ -120,11 +120,11 @@ fn accept(
 }
 
 /// A client that comes after the end is told of it.
-async fn tell_end(socket: &mut Socket, entry: &Entry, junk: bool) {
+async fn tell_end(socket: &mut Socket, entry: &Entry) {
     let ending = entry.ending().borrow().clone();
     if let Some(Ending { output, .. }) = ending {
         let record = entry.record();
-        let closed = frames::channel_closed(&record.id, &record.target, &output, junk);
+        let closed = frames::channel_closed(&record.id, &record.target, &output);
         // A client that is gone again has nothing to be told.
         drop(futures_util::SinkExt::send(socket, Message::Binary(closed)).await);
     }

@@ -156,7 +156,7 @@ pub struct GatewayRules {
     pub unattended: Unattended,
     /// Whether the ends are told about one another's coming and going.
     pub publications: bool,
-    /// Whether publication and closing messages carry junk in payload type, length and digest.
+    /// Whether publication messages carry junk in payload length and digest.
     pub junk_headers: bool,
     /// How message types are filled up, in every message to the client.
     pub padding: Padding,

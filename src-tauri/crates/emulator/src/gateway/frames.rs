@@ -14,8 +14,11 @@ const TYPE: std::ops::Range<usize> = 4..36;
 /// Where the payload type stands, and the payload length behind it.
 const PAYLOAD_TYPE: std::ops::Range<usize> = 112..116;
 const PAYLOAD_LENGTH: std::ops::Range<usize> = 116..120;
-/// The payload type seen on `channel_closed` messages of the real service.
-const JUNK_PAYLOAD_TYPE: u32 = 261;
+const DIGEST: std::ops::Range<usize> = 80..112;
+/// What stands for a payload type in messages of the real service, as its clients have seen it.
+/// One of them takes 17 for the sign to tell its size.
+const START_PAYLOAD_TYPE: u32 = 17;
+const CLOSED_PAYLOAD_TYPE: u32 = 261;
 
 /// Whether a frame is of this type, however it is filled up.
 pub(super) fn is_type(frame: &[u8], wanted: &str) -> bool {
@@ -36,15 +39,29 @@ pub(super) fn is_stream_data(frame: &[u8]) -> bool {
     is_type(frame, "input_stream_data") || is_type(frame, "output_stream_data")
 }
 
-/// `start_publication` or `pause_publication`.
+/// `start_publication` or `pause_publication`, with nothing sensible in its payload fields if so
+/// wished: the real service's have not.
 pub(super) fn publication(paused: bool, junk: bool) -> Bytes {
-    let kind = if paused { MessageType::PausePublication } else { MessageType::StartPublication };
-    let frame = message(kind, Bytes::new());
-    if junk { with_junk(&frame) } else { frame }
+    let frame = if paused {
+        message(MessageType::PausePublication, 0, Bytes::new())
+    } else {
+        message(MessageType::StartPublication, START_PAYLOAD_TYPE, Bytes::new())
+    };
+    if !junk {
+        return frame;
+    }
+    let mut junk = BytesMut::from(&frame[..]);
+    if let Some(length) = junk.get_mut(PAYLOAD_LENGTH) {
+        length.copy_from_slice(&0xdead_beef_u32.to_be_bytes());
+    }
+    if let Some(digest) = junk.get_mut(DIGEST) {
+        digest.fill(0x5a);
+    }
+    junk.freeze()
 }
 
 /// `channel_closed` with the text for the user.
-pub(super) fn channel_closed(session: &str, node: &str, output: &str, junk: bool) -> Bytes {
+pub(super) fn channel_closed(session: &str, node: &str, output: &str) -> Bytes {
     let body = ChannelClosedBody {
         message_id: Uuid::new_v4().to_string(),
         created_date: OffsetDateTime::from(clock::date()).format(&Rfc3339).unwrap_or_default(),
@@ -54,41 +71,20 @@ pub(super) fn channel_closed(session: &str, node: &str, output: &str, junk: bool
         schema_version: 1,
         output: output.to_owned(),
     };
-    let frame = message(MessageType::ChannelClosed, body.encode());
-    if junk { with_junk_type(&frame) } else { frame }
+    message(MessageType::ChannelClosed, CLOSED_PAYLOAD_TYPE, body.encode())
 }
 
-fn message(message_type: MessageType, payload: Bytes) -> Bytes {
+fn message(message_type: MessageType, payload_type: u32, payload: Bytes) -> Bytes {
     let message = Message {
         message_type,
         created_ms: clock::epoch_ms(),
         sequence: 0,
         flags: Flags::SYN_FIN,
         id: Uuid::new_v4(),
-        payload_type: PayloadType::Undefined,
+        payload_type: PayloadType::from(payload_type),
         payload,
     };
     message.encode()
-}
-
-/// Publication messages of the real service have nothing sensible in their payload fields.
-fn with_junk(frame: &Bytes) -> Bytes {
-    let mut junk = BytesMut::from(&with_junk_type(frame)[..]);
-    if let Some(length) = junk.get_mut(PAYLOAD_LENGTH) {
-        length.copy_from_slice(&0xdead_beef_u32.to_be_bytes());
-    }
-    if let Some(digest) = junk.get_mut(80..112) {
-        digest.fill(0x5a);
-    }
-    junk.freeze()
-}
-
-fn with_junk_type(frame: &Bytes) -> Bytes {
-    let mut junk = BytesMut::from(&frame[..]);
-    if let Some(field) = junk.get_mut(PAYLOAD_TYPE) {
-        field.copy_from_slice(&JUNK_PAYLOAD_TYPE.to_be_bytes());
-    }
-    junk.freeze()
 }
 
 /// The frame with its type filled up in another way.
@@ -136,8 +132,8 @@ mod tests {
 
     #[test]
     fn channel_closed_carries_its_text() {
-        let frame = channel_closed("alice-0", "i-1", "idle", true);
-        assert_eq!(payload_type(&frame), Some(JUNK_PAYLOAD_TYPE));
+        let frame = channel_closed("alice-0", "i-1", "idle");
+        assert_eq!(payload_type(&frame), Some(CLOSED_PAYLOAD_TYPE));
         let message = Message::decode(frame).unwrap();
         let body = ChannelClosedBody::parse(&message.payload).unwrap();
         assert_eq!((body.session_id.as_str(), body.output.as_str()), ("alice-0", "idle"));

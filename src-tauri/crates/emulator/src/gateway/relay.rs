@@ -471,8 +471,7 @@ impl Relay {
             tokio::time::sleep_until(thaw).await;
         }
         if let Some(mut client) = self.client {
-            let junk = self.rules.junk_headers;
-            let closed = frames::channel_closed(&self.session, &self.node, &output, junk);
+            let closed = frames::channel_closed(&self.session, &self.node, &output);
             client.push(Message::Binary(frames::padded(closed, self.rules.padding)));
             let linger = async {
                 while !matches!(

@@ -3,11 +3,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { root } from "./paths.mjs";
 
-/** What a check failed with: all a program said, and of that what the user has not seen yet. */
+/**
+ * What a check failed with: all a program said, and of that what the user has not seen yet.
+ * `counts` is there when it stands for several checks.
+ */
 export class Failure extends Error {
-  constructor(message, { said = "", unseen = "" } = {}) {
+  constructor(message, { said = "", unseen = "", counts } = {}) {
     super(message);
-    Object.assign(this, { said, unseen });
+    Object.assign(this, { said, unseen, counts });
   }
 }
 
@@ -21,14 +24,16 @@ export function ask(command, args = [], options = {}) {
  * Runs `command` to its end and answers all it said, standard error included.
  *
  * `show` says where its words go meanwhile: "all", "errors" (standard error only) or "none".
+ * `env` is added to this process's environment, or with `inherit: false` is all of it.
  * A program that is still running after `minutes` is ended together with its children.
  */
-export function run(command, args = [], { show = "none", minutes = 10, env = {}, cwd = root } = {}) {
+export function run(command, args = [], options = {}) {
+  const { show = "none", minutes = 10, env = {}, cwd = root, inherit = true } = options;
   return new Promise((resolve, reject) => {
     const grouped = process.platform !== "win32";
     const child = spawn(command, args, {
       cwd,
-      env: { ...process.env, ...env },
+      env: inherit ? { ...process.env, ...env } : env,
       stdio: ["ignore", "pipe", "pipe"],
       detached: grouped,
     });

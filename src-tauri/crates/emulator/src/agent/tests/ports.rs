@@ -178,6 +178,23 @@ async fn bytes_that_are_no_frame_break_the_mux_at_its_next_word() {
     assert_eq!(client.closed().await, "");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_mux_is_kept_alive_by_both_or_neither() {
+    let bench = Bench::new();
+    let mut client = forward(&bench, 9, CLIENT_VERSION).await;
+    assert!(client.is_quiet_for(Duration::from_secs(600)).await);
+
+    let start = crate::clock::now();
+    let mut client = forward(&bench, 9, "1.2.331.0").await;
+    let nop = frames(&[(Command::Nop, 0, b"")]);
+    assert_eq!(client.payload(PayloadType::Output).await, nop);
+    client.input(nop.clone()).await;
+    assert_eq!(client.payload(PayloadType::Output).await, nop);
+    // From here on the client is silent: the second look finds nothing.
+    assert_eq!(client.closed().await, "");
+    assert!(start.elapsed() >= Duration::from_secs(60));
+}
+
 #[tokio::test]
 async fn two_mebibytes_come_back_whole_over_a_bad_line() {
     let bench = Bench::unpaced();

@@ -28,9 +28,9 @@ export function cargo(args, options = {}) {
   return run("cargo", args, { ...options, env: { ...environment(), ...linting, ...options.env } });
 }
 
-/** cargo for release builds: our programs only, no tests, no lints. */
+/** cargo for release builds: programs and examples, no tests, no lints. */
 export function cargoRelease(options = {}) {
-  const args = ["build", "--release", "--workspace", "--bins", "--locked"];
+  const args = ["build", "--release", "--workspace", "--bins", "--examples", "--locked"];
   return run("cargo", args, { ...options, env: { ...environment(), ...options.env } });
 }
 

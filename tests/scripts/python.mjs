@@ -25,7 +25,7 @@ export async function ensurePython() {
   // pyssm-client says it wants Python 3.12, but all of it runs on 3.11, which Debian 12 has.
   const options = ["--disable-pip-version-check", "--quiet", "--ignore-requires-python", "--no-deps"];
   await run(pythonProgram("python"), ["-m", "pip", "install", ...options, "-r", requirements], {
-    show: "all",
+    show: "errors",
     minutes: 15,
   });
   stamp.set();

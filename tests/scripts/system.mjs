@@ -45,8 +45,8 @@ export function ensureSystem(purposes = Object.keys(packages)) {
 function installOnDebian(wanted) {
   const missing = Object.keys(wanted).filter((name) => !isInstalled(name));
   if (missing.length === 0) return "nothing missing";
-  console.log("missing system packages:");
-  for (const name of missing) console.log(`  ${name.padEnd(16)} ${wanted[name]}`);
+  console.error("missing system packages:");
+  for (const name of missing) console.error(`  ${name.padEnd(16)} ${wanted[name]}`);
   const apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300"];
   const install = [...apt, "install", "--no-install-recommends", ...missing];
   const prefix = asRoot(install);
@@ -57,10 +57,10 @@ function installOnDebian(wanted) {
 
 /** Runs a command on the user's own terminal, where sudo may ask for a password. */
 function asIs([command, ...args]) {
-  console.log(`$ ${[command, ...args].join(" ")}`);
+  console.error(`$ ${[command, ...args].join(" ")}`);
   const input = process.stdin.isTTY ? "inherit" : "ignore";
   const done = spawnSync(command, args, {
-    stdio: [input, "inherit", "inherit"],
+    stdio: [input, 2, 2],
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
   });
   if (done.status !== 0) throw new Failure(`${command} ended with ${done.status ?? done.error.message}`);

@@ -39,7 +39,7 @@ export async function checkRust() {
   if (ask("rustup", ["--version"]) === null) {
     throw new Failure(`Install what belongs to Rust and is missing: ${missing.join(", ")}.`);
   }
-  console.log(`adding to Rust: ${missing.join(", ")}`);
-  await run("rustup", ["component", "add", ...missing], { show: "all" });
+  console.error(`adding to Rust: ${missing.join(", ")}`);
+  await run("rustup", ["component", "add", ...missing], { show: "errors" });
   return have;
 }

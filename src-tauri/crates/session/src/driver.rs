@@ -118,6 +118,8 @@ pub(crate) struct Driver<R> {
     sleep: Pin<Box<Sleep>>,
     armed_for: Option<Instant>,
     exit_status: Option<i32>,
+    /// Output the role does not take yet; what the channel has to tell behind it waits too.
+    held_event: Option<Event>,
     /// The last websocket was closed over the size of a message.
     is_too_big: bool,
     /// The service has said that the session is over.
@@ -172,6 +174,7 @@ impl<R: Role> Driver<R> {
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed_for: None,
             exit_status: None,
+            held_event: None,
             is_too_big: false,
             is_over: false,
             refused_key: None,
@@ -400,9 +403,15 @@ impl<R: Role> Driver<R> {
 
     // The channel.
 
+    /// Takes what the channel has to tell, as far as the role takes output: a hole that is
+    /// filled at last may set free megabytes at once.
     fn handle_events(&mut self, now: Instant) -> Result<bool, SessionEnd> {
         let mut has_moved = false;
-        while let Some(event) = self.channel.poll_event() {
+        while let Some(event) = self.held_event.take().or_else(|| self.channel.poll_event()) {
+            if matches!(event, Event::Output(_) | Event::StdErr(_)) && !self.role.takes_output() {
+                self.held_event = Some(event);
+                break;
+            }
             has_moved = true;
             self.handle_event(event, now)?;
         }

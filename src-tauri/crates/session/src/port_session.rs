@@ -17,6 +17,7 @@ use protocol::{
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::clock;
 use crate::connection::{Breach, CREDIT_BYTES, Delivery, Key, Place, ToPort};
 use crate::driver::{Role, Wish};
 use crate::state::SessionEnd;
@@ -27,6 +28,14 @@ const MESSAGES_A_TURN: usize = 256;
 /// is left unread, so that the far side waits; with others it may have more, see
 /// [`PortConfig::stream_budget`].
 const ALONE_BYTES: usize = 1024 * 1024;
+/// Bytes a connection, or all together, may have undelivered before the session is read with
+/// pauses. A program that merely needs a moment catches up in them; one that has stopped is
+/// reset in the end, while the others keep a multiple of what agents send.
+const BEHIND_BYTES: usize = 4 * 1024 * 1024;
+const ALL_BEHIND_BYTES: usize = 16 * 1024 * 1024;
+/// How much is read between two such pauses, and how long they are at most.
+const STRIDE_BYTES: usize = 64 * 1024;
+const STRIDE_PAUSE: Duration = Duration::from_millis(20);
 /// Over how long the load of a lane is measured.
 const LOAD_SPAN: Duration = Duration::from_millis(250);
 
@@ -157,6 +166,10 @@ pub(crate) struct PortRole {
     span_bytes: u64,
     /// Bytes handed to connections and not written by them yet.
     undelivered: usize,
+    /// Until when the session is left unread for a program that is behind.
+    paused_until: Option<Instant>,
+    /// Bytes read since the last such pause.
+    stride: usize,
     had_connection: bool,
 }
 
@@ -202,6 +215,8 @@ impl PortRole {
             span_start: now,
             span_bytes: 0,
             undelivered: 0,
+            paused_until: None,
+            stride: 0,
             had_connection: false,
         };
         (role, sender)
@@ -247,6 +262,9 @@ impl PortRole {
                 let bytes = bytes.min(seat.undelivered);
                 seat.undelivered -= bytes;
                 self.undelivered -= bytes;
+                if !is_behind(seat.undelivered, self.undelivered) {
+                    self.paused_until = None;
+                }
                 if let (Some(stream), Some(port)) = (seat.stream, &mut self.port) {
                     port.consumed(stream, bytes);
                 }
@@ -335,19 +353,14 @@ impl PortRole {
         self.admit(now);
     }
 
-    fn handle_port_events(&mut self) -> bool {
+    fn handle_port_events(&mut self, now: Instant) -> bool {
         let mut has_moved = false;
         while let Some(event) = self.port.as_mut().and_then(Port::poll_event) {
             has_moved = true;
             match event {
                 PortEvent::Data(stream, bytes) => {
                     self.load.refusals.store(0, Ordering::Relaxed);
-                    let len = bytes.len();
-                    if let Some(seat) = self.seat_of(stream) {
-                        seat.undelivered += len;
-                        seat.deliver(Delivery::Data(bytes));
-                        self.undelivered += len;
-                    }
+                    self.deliver(stream, bytes, now);
                 }
                 PortEvent::Finished(stream) => {
                     if let Some(key) = self.streams.remove(&stream)
@@ -367,8 +380,20 @@ impl PortRole {
         has_moved
     }
 
-    fn seat_of(&mut self, stream: StreamId) -> Option<&mut Seat> {
-        self.streams.get(&stream).and_then(|key| self.seats.get_mut(key))
+    fn deliver(&mut self, stream: StreamId, bytes: Bytes, now: Instant) {
+        let len = bytes.len();
+        let seat = self.streams.get(&stream).and_then(|key| self.seats.get_mut(key));
+        let Some(seat) = seat else { return };
+        seat.undelivered += len;
+        seat.deliver(Delivery::Data(bytes));
+        self.undelivered += len;
+        if is_behind(seat.undelivered, self.undelivered) {
+            self.stride += len;
+        }
+        if self.stride >= STRIDE_BYTES {
+            self.stride = 0;
+            self.paused_until = Some(now + STRIDE_PAUSE);
+        }
     }
 
     fn breach(&mut self, stream: StreamId, breach: Breach) {
@@ -396,6 +421,11 @@ impl PortRole {
         self.span_start = now;
         self.span_bytes = 0;
     }
+}
+
+/// Says whether a program, or all together, should be given a moment to catch up.
+fn is_behind(one: usize, all: usize) -> bool {
+    one > BEHIND_BYTES || all > ALL_BEHIND_BYTES
 }
 
 impl Seat {
@@ -466,6 +496,8 @@ impl Role for PortRole {
             let len = bytes.len();
             port.handle_output(bytes, now)?;
             self.measure(len, now);
+            // At once, so that the next frame is read only if there is room for it.
+            self.handle_port_events(now);
         } else if let Event::Flag(flag) = event {
             port.handle_flag(flag);
         } else if let Event::FlagAcknowledged(flag) = event {
@@ -491,7 +523,7 @@ impl Role for PortRole {
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        has_moved |= self.handle_port_events();
+        has_moved |= self.handle_port_events(now);
         self.repay();
         if self.settings.is_for_one && self.had_connection && self.seats.is_empty() {
             return Poll::Ready(Wish::End);
@@ -520,14 +552,18 @@ impl Role for PortRole {
 
     fn takes_output(&self) -> bool {
         let is_held = self.seats.len() == 1 && self.undelivered >= ALONE_BYTES;
-        !is_held && !self.port.as_ref().is_some_and(Port::is_congested)
+        !is_held
+            && self.paused_until.is_none()
+            && !self.port.as_ref().is_some_and(Port::is_congested)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.port.as_ref()?.poll_timeout().map(|(at, _)| at)
+        let port = self.port.as_ref().and_then(Port::poll_timeout).map(|(at, _)| at);
+        port.into_iter().chain(self.paused_until).min()
     }
 
     fn handle_timeout(&mut self, _channel: &mut DataChannel, now: Instant) {
+        self.paused_until.take_if(|at| *at <= now);
         if let Some(port) = &mut self.port {
             port.handle_timeout(now);
         }
@@ -547,7 +583,7 @@ impl Role for PortRole {
 
     fn handle_end(&mut self, end: &SessionEnd) -> BoxFuture<'static, ()> {
         self.messages.close();
-        self.handle_port_events();
+        self.handle_port_events(clock::now());
         let seats = std::mem::take(&mut self.seats);
         if matches!(end, SessionEnd::Finished { .. }) {
             // The far side has said all it will; that must still be heard.

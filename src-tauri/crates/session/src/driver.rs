@@ -14,36 +14,33 @@
 //! a keystroke leaves in the turn it arrives in, and frames that are ready together share one
 //! flush. The role decides what the bytes mean; see [`Role`].
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
-use protocol::{
-    ChannelConfig, DataChannel, DataKey, Event, Overdue, RateConfig, SessionFlag, SessionKind,
-};
+use protocol::{ChannelConfig, DataChannel, Event, Overdue, RateConfig, SessionKind};
 use tokio::sync::watch;
-use tokio::time::{Sleep, timeout};
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::clock;
-use crate::control_plane::{
-    ControlError, ControlPlane, DataKeyReply, SessionId, StartRequest, Ticket,
-};
+use crate::control_plane::{ControlPlane, SessionId, StartRequest, Ticket};
 use crate::engine::Shared;
 use crate::error::{Error, Remedy, ReportedCause};
 use crate::registry::Lease;
 use crate::state::{Interruption, Ready, Resuming, SessionEnd, SessionState};
 
+mod data_key;
+mod ending;
 mod link;
 mod role;
 
+use data_key::DataKeyRequest;
 use link::{Link, LinkError, Opened, Ways};
 pub(crate) use role::{Role, Wish};
 
@@ -53,12 +50,6 @@ const READ_BATCH: usize = 64;
 const TURNS: usize = 16;
 /// An endpoint nobody can reach is reported after this, while no session was ever ready.
 const FIRST_DIAL_LIMIT: Duration = Duration::from_secs(10);
-/// The agent gives up 15 s after it asked for a data key.
-const DATA_KEY_LIMIT: Duration = Duration::from_secs(10);
-/// How long the agent has to acknowledge that we end the session; the service is told anyway.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
-/// How long the state waits for the service to know; the call itself goes on.
-const TERMINATE_LIMIT: Duration = Duration::from_secs(2);
 /// The close code for a message that is too big.
 const TOO_BIG: u16 = 1009;
 /// A websocket that lived this long was a good one: the next attempt is made at once.
@@ -132,11 +123,6 @@ struct Outage {
     since: Instant,
     interruption: Interruption,
     error: Option<Arc<Error>>,
-}
-
-struct DataKeyRequest {
-    key_id: String,
-    call: BoxFuture<'static, Result<DataKeyReply, ControlError>>,
 }
 
 impl<R: Role> Driver<R> {
@@ -543,49 +529,6 @@ impl<R: Role> Driver<R> {
         }
     }
 
-    // The data key.
-
-    fn ask_data_key(&mut self, key_id: String, challenge: Option<String>) {
-        let mut context = BTreeMap::from([
-            ("aws:ssm:SessionId".to_owned(), self.session_id.as_str().to_owned()),
-            ("aws:ssm:TargetId".to_owned(), self.setting.target.clone()),
-        ]);
-        if let Some(challenge) = challenge {
-            context.insert("aws:ssm:RandomChallenge".to_owned(), challenge);
-        }
-        let (control, key) = (Arc::clone(&self.setting.control), key_id.clone());
-        let call = Box::pin(async move {
-            timeout(DATA_KEY_LIMIT, control.data_key(&key, &context)).await.unwrap_or_else(|_| {
-                let reason = format!("no data key within {} s", DATA_KEY_LIMIT.as_secs());
-                Err(ControlError::Unreachable { endpoint: "KMS".to_owned(), reason })
-            })
-        });
-        self.data_key = Some(DataKeyRequest { key_id, call });
-    }
-
-    fn poll_data_key(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(request) = &mut self.data_key else { return false };
-        let Poll::Ready(answer) = request.call.as_mut().poll(cx) else { return false };
-        let key_id = std::mem::take(&mut request.key_id);
-        self.data_key = None;
-        let key = answer.and_then(|reply| {
-            DataKey::from_bytes(&reply.plaintext).map(|key| (key, reply.ciphertext)).map_err(
-                |error| ControlError::Unsupported { reason: format!("KMS gave no key: {error}") },
-            )
-        });
-        match key {
-            Ok((key, ciphertext)) => self.channel.provide_data_key(&key, &ciphertext),
-            Err(source) => {
-                // The agent ends the session with these words; ours are kept for the user.
-                self.channel.refuse_data_key(&source.to_string());
-                let session_id = self.session_id.clone();
-                let source = Box::new(source);
-                self.refused_key = Some(Error::DataKey { session_id, key_id, source });
-            }
-        }
-        true
-    }
-
     // Time.
 
     fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, SessionEnd> {
@@ -657,61 +600,6 @@ impl<R: Role> Driver<R> {
         };
         self.state.send_replace(state);
     }
-
-    // The end.
-
-    async fn finish(mut self, end: SessionEnd) -> SessionEnd {
-        if matches!(end, SessionEnd::Asked) {
-            self.say_farewell().await;
-        }
-        match &end {
-            SessionEnd::Asked => tracing::info!(session_id = %self.session_id, "session ended"),
-            SessionEnd::Finished { exit_status } => {
-                tracing::info!(session_id = %self.session_id, exit_status, "session finished");
-            }
-            SessionEnd::Failed(error) => {
-                tracing::warn!(session_id = %self.session_id, %error, "session failed");
-            }
-        }
-        let is_gone = end.error().is_some_and(|error| {
-            matches!(&**error, Error::Resume { source, .. }
-                if matches!(**source, ControlError::SessionGone))
-        });
-        let rest = self.role.handle_end(&end);
-        if let Link::Open(mut transport) = self.link {
-            poll_fn(|cx| {
-                transport.close(cx);
-                Poll::Ready(())
-            })
-            .await;
-        }
-        if self.is_over || is_gone {
-            self.lease.note_over();
-        } else if matches!(end, SessionEnd::Asked) {
-            // Whoever asked may go by the state that it is done.
-            let _ = timeout(TERMINATE_LIMIT, self.lease.end()).await;
-        } else {
-            drop(self.lease);
-        }
-        self.state.send_replace(SessionState::Ended(end.clone()));
-        self.setting.shared.stop.run_until_cancelled(rest).await;
-        end
-    }
-
-    /// Tells the agent, which acts on it sooner than the service lets it know.
-    async fn say_farewell(&mut self) {
-        let is_told = matches!(self.link, Link::Open(_)) && self.ready.is_some();
-        if !is_told || !self.role.ends_by_flag() {
-            return;
-        }
-        self.channel.send_flag(SessionFlag::TerminateSession);
-        let acknowledged = poll_fn(|cx| {
-            let outcome = self.poll(cx);
-            let is_done = outcome.is_ready() || !matches!(self.link, Link::Open(_));
-            if is_done || self.channel.is_drained() { Poll::Ready(()) } else { Poll::Pending }
-        });
-        let _ = timeout(FAREWELL_LIMIT, acknowledged).await;
-    }
 }
 
 fn channel_config(shared: &Shared, now: Instant) -> ChannelConfig {
@@ -749,11 +637,11 @@ fn kind_name(kind: &SessionKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use protocol::{ChallengeBody, PayloadType, Seal};
+    use protocol::{ChallengeBody, DataKey, PayloadType, Seal};
 
     use super::*;
     use crate::Engine;
-    use crate::control_plane::Refusal;
+    use crate::control_plane::{ControlError, Refusal};
     use crate::surroundings::Disturbance;
     use crate::terminal::{TerminalHandle, TerminalOutput, TerminalSpec};
     use crate::testing::{Account, Agent, Door, bench, reach, soon};

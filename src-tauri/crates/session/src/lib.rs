@@ -9,6 +9,7 @@ mod control_plane;
 mod driver;
 mod engine;
 mod error;
+mod load;
 mod outflow;
 mod payloads;
 mod port_session;

@@ -244,3 +244,85 @@ async fn terminate(control: &dyn ControlPlane, session_id: &SessionId) -> Result
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Account, bench_with, soon};
+    use crate::{EngineConfig, TerminalSpec};
+
+    #[derive(Default)]
+    struct Book {
+        lines: Mutex<Vec<String>>,
+    }
+
+    impl Book {
+        fn lines(&self) -> Vec<String> {
+            self.lines.lock().unwrap().clone()
+        }
+    }
+
+    impl Ledger for Book {
+        fn session_started(&self, session: &LiveSession) {
+            self.lines.lock().unwrap().push(format!("+{}", session.session_id));
+        }
+
+        fn session_ended(&self, session_id: &SessionId) {
+            self.lines.lock().unwrap().push(format!("-{session_id}"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ledger_knows_every_session_from_start_to_end() {
+        let book = Arc::new(Book::default());
+        let ledger = Arc::clone(&book) as Arc<dyn Ledger>;
+        let (engine, account, mut door) =
+            bench_with(EngineConfig { ledger, ..EngineConfig::default() });
+        let (handle, _output) = engine.terminal(account.plane(), TerminalSpec::default());
+        let _agent = door.agent().await;
+        assert_eq!(book.lines(), ["+session-1"]);
+        handle.end();
+        assert!(soon(engine.shutdown(Duration::from_secs(30))).await.is_empty());
+        assert_eq!(book.lines(), ["+session-1", "-session-1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_terminated_stays_in_the_ledger() {
+        let book = Arc::new(Book::default());
+        let ledger = Arc::clone(&book) as Arc<dyn Ledger>;
+        let (engine, account, mut door) =
+            bench_with(EngineConfig { ledger, ..EngineConfig::default() });
+        let denied = ControlError::AccessDenied(crate::Refusal::default());
+        account.with(|calls| calls.terminate_answers.push_back(denied));
+        let (handle, _output) = engine.terminal(account.plane(), TerminalSpec::default());
+        let _agent = door.agent().await;
+        drop(handle);
+        let left = soon(engine.shutdown(Duration::from_secs(30))).await;
+        assert_eq!(left.len(), 1);
+        assert_eq!(book.lines(), ["+session-1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leftover_of_an_earlier_process_is_ended() {
+        let book = Arc::new(Book::default());
+        let ledger = Arc::clone(&book) as Arc<dyn Ledger>;
+        let (engine, account, _door) =
+            bench_with(EngineConfig { ledger, ..EngineConfig::default() });
+        let leftover = SessionId::new("left-1");
+        engine.end_leftover(&account.plane(), &leftover).await.expect("it can be ended");
+        assert_eq!(account.with(|calls| calls.terminated.clone()), ["left-1"]);
+        assert_eq!(book.lines(), ["-left-1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_termination_is_made_again() {
+        let account = Arc::new(Account::default());
+        account.with(|calls| {
+            let throttled = ControlError::Throttled(crate::Refusal::default());
+            calls.terminate_answers.extend([throttled.clone(), throttled]);
+        });
+        let plane = account.plane();
+        soon(terminate(plane.as_ref(), &SessionId::new("s"))).await.expect("in the end");
+        assert_eq!(account.with(|calls| calls.terminated.len()), 3);
+    }
+}

@@ -224,6 +224,11 @@ pub enum TunnelState {
 /// What happened on a tunnel that no state shows.
 #[derive(Clone, Debug)]
 pub enum TunnelEvent {
+    /// A local program has connected.
+    Accepted {
+        /// The local program's address.
+        peer: Option<SocketAddr>,
+    },
     /// The node could not reach the destination for one connection, which was reset.
     Refused {
         /// The destination as the node sees it.

@@ -13,7 +13,8 @@ use crate::connection::{Delivery, Key, Seat, ToPort};
 use crate::control_plane::{ControlPlane, StartRequest};
 use crate::driver::{self, Setting};
 use crate::engine::Engine;
-use crate::port_session::{Load, PortRole, PortSettings, Totals};
+use crate::load::{Load, Totals};
+use crate::port_session::{PortRole, PortSettings};
 use crate::state::SessionState;
 
 /// Largest piece one write hands over; larger ones are cut.
@@ -182,15 +183,19 @@ mod tests {
         // A lone line feed is data like any other.
         assert!(handle.write(Bytes::from_static(b"\n")).await);
         assert_eq!(agent.typed(1).await, b"\n");
-        for _ in 0..2000 {
-            agent.print(Bytes::from_static(&[7; 1000])).await;
-        }
-        agent.end("").await;
+        let printing = tokio::spawn(async move {
+            for _ in 0..2000 {
+                agent.print(Bytes::from_static(&[7; 1000])).await;
+            }
+            agent.end("").await;
+            agent
+        });
         let mut total = 0;
         while let Some(bytes) = soon(output.next()).await {
             total += bytes.len();
         }
         assert_eq!(total, 2_000_000);
+        soon(printing).await.expect("an agent");
         let mut states = handle.state();
         let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
         let SessionState::Ended(end) = reach(&mut states, is_over).await else { unreachable!() };

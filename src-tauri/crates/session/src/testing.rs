@@ -74,6 +74,7 @@ pub(crate) struct Calls {
     pub(crate) start_answers: VecDeque<ControlError>,
     pub(crate) resume_answers: VecDeque<ControlError>,
     pub(crate) data_key_answers: VecDeque<ControlError>,
+    pub(crate) terminate_answers: VecDeque<ControlError>,
     pub(crate) hangs_on_start: bool,
 }
 
@@ -149,8 +150,11 @@ impl ControlPlane for Account {
         &'a self,
         session: &'a SessionId,
     ) -> BoxFuture<'a, Result<(), ControlError>> {
-        self.with(|calls| calls.terminated.push(session.to_string()));
-        Box::pin(async { Ok(()) })
+        let refusal = self.with(|calls| {
+            calls.terminated.push(session.to_string());
+            calls.terminate_answers.pop_front()
+        });
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
     }
 
     fn data_key<'a>(

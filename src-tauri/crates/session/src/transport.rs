@@ -171,3 +171,105 @@ pub(crate) fn websocket_config() -> WebSocketConfig {
 fn interruption(error: tungstenite::Error) -> Interruption {
     Interruption::Broken { reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use futures_util::{SinkExt, StreamExt};
+    use rustls::ServerConfig;
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_rustls::TlsAcceptor;
+    use url::Url;
+
+    use super::*;
+
+    /// A websocket server behind TLS that echoes one message; its port and its certificate.
+    async fn secure_echo(name: &str) -> (u16, String) {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a usable certificate");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(stream) = acceptor.accept(stream).await else { continue };
+                let mut socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
+                let message = socket.next().await.expect("a message").expect("a message");
+                socket.send(message).await.expect("a reader");
+            }
+        });
+        (port, made.cert.pem())
+    }
+
+    /// A proxy that leads every CONNECT to one port here, whatever it asks for.
+    async fn proxy_to(port: u16) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut request = [0; 1024];
+                let count = near.read(&mut request).await.expect("a request");
+                let asked = String::from_utf8_lossy(&request[..count]).into_owned();
+                assert!(asked.starts_with("CONNECT gateway.test:443 HTTP/1.1"), "{asked}");
+                let mut far = TcpStream::connect(("127.0.0.1", port)).await.expect("the server");
+                near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("a reader");
+                tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+            }
+        });
+        Url::parse(&format!("http://{address}")).expect("an address")
+    }
+
+    fn network(proxy: &Url, bundle: Option<PathBuf>) -> Network {
+        let proxies =
+            Proxies::from_environment(|name| (name == "HTTPS_PROXY").then(|| proxy.to_string()));
+        Network { proxies, bundles: bundle.into_iter().collect() }
+    }
+
+    async fn dial(network: Network) -> Result<Transport, DialError> {
+        let dialer = Dialer::new(network);
+        let url = Url::parse("wss://gateway.test/v1/data-channel/s").expect("a URL");
+        let dialled = dialer.dial(&url, Vec::new());
+        tokio::time::timeout(std::time::Duration::from_secs(30), dialled).await.expect("in time")
+    }
+
+    #[tokio::test]
+    async fn through_a_proxy_and_a_certificate_of_ones_own() {
+        let (port, certificate) = secure_echo("gateway.test").await;
+        let proxy = proxy_to(port).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let bundle = folder.path().join("bundle.pem");
+        std::fs::write(&bundle, certificate).expect("a file");
+        let mut transport = dial(network(&proxy, Some(bundle))).await.expect("a websocket");
+        assert!(!transport.has_received());
+        transport.send_frame(Bytes::from_static(b"frame")).expect("an open websocket");
+        poll_fn(|cx| transport.poll_flush(cx)).await.expect("an open websocket");
+        let echoed = poll_fn(|cx| transport.poll_receive(cx)).await.expect("an echo");
+        assert_eq!(echoed, "frame");
+        assert!(transport.has_received());
+    }
+
+    #[tokio::test]
+    async fn a_certificate_nobody_vouches_for_is_refused() {
+        let (port, _) = secure_echo("gateway.test").await;
+        let (_, other) = secure_echo("gateway.test").await;
+        let proxy = proxy_to(port).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let bundle = folder.path().join("bundle.pem");
+        std::fs::write(&bundle, other).expect("a file");
+        let error = dial(network(&proxy, Some(bundle))).await.err().expect("no trust");
+        assert!(matches!(error, DialError::Tls { .. }), "{error}");
+        assert!(error.advice().contains("AWS_CA_BUNDLE"));
+    }
+}

@@ -11,7 +11,8 @@ use crate::connection::ToPort;
 use crate::control_plane::{ControlPlane, StartRequest};
 use crate::driver::{self, Setting};
 use crate::engine::Shared;
-use crate::port_session::{Load, PortRole, PortSettings, Totals};
+use crate::load::{Load, Totals};
+use crate::port_session::{PortRole, PortSettings};
 use crate::state::SessionState;
 
 /// A lane without traffic for this long is taken as free even while connections are open on it.

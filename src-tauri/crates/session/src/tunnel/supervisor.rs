@@ -23,7 +23,8 @@ use crate::connection::{self, Breach, Key, Seat, ToPort};
 use crate::control_plane::{ControlPlane, SessionId, StartRequest};
 use crate::engine::Shared;
 use crate::error::{Error, Remedy};
-use crate::port_session::{PortSettings, Totals};
+use crate::load::Totals;
+use crate::port_session::PortSettings;
 use crate::state::{SessionEnd, SessionState, TunnelEvent, TunnelState};
 
 /// How long a connection may wait for a session before it is reset.
@@ -204,6 +205,7 @@ impl Supervisor {
         match accepted {
             Ok((stream, peer)) => {
                 self.display.totals.open.fetch_add(1, Ordering::Relaxed);
+                self.tell(TunnelEvent::Accepted { peer });
                 let until = now + PATIENCE;
                 self.waiting.push_back(Waiting { stream, peer, until, lane: None });
                 self.place_waiting(now);

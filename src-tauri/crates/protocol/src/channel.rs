@@ -26,12 +26,12 @@ use uuid::Uuid;
 use self::acknowledge::Acknowledgements;
 use self::config::{ChannelConfig, RateConfig};
 use self::patience::Patience;
-use self::pause::Pause;
+use self::pause::{Nudge, Pause};
 use self::stamp::Stamp;
 use crate::event::{Event, SessionKind};
 use crate::handshake::Handshake;
 use crate::inbox::Inbox;
-use crate::outbox::{Input, Outbox};
+use crate::outbox::{Finding, Input, Outbox};
 use crate::payload::{HandshakeResponse, OpenDataChannel, PayloadType, SessionFlag, SizeBody};
 use crate::rate::RateLimit;
 use crate::seal::{DataKey, Seal};
@@ -54,6 +54,7 @@ pub struct DataChannel {
     /// When the rate limit stopped us, until when.
     rate_until: Option<Instant>,
     pause: Pause,
+    nudge: Nudge,
     patience: Patience,
     size: TerminalSize,
     /// A terminate flag is to be sent before anything else that is queued.
@@ -155,6 +156,7 @@ impl DataChannel {
             rate: RateLimit::new(config.rate),
             rate_until: None,
             pause: Pause::default(),
+            nudge: Nudge::default(),
             patience: Patience::default(),
             size: TerminalSize::default(),
             is_ending: false,
@@ -191,33 +193,32 @@ impl DataChannel {
         self.is_connected = true;
         self.patience.connected(now);
         self.outbox.connected();
+        if self.acknowledgements.has_any() {
+            self.nudge.begin(now);
+            if !self.outbox.has_due() {
+                self.acknowledgements.repeat_last();
+            }
+        }
     }
 
     /// The websocket is gone. Nothing is lost; input is taken as long as the window lasts.
     pub fn handle_disconnected(&mut self) {
         self.is_connected = false;
         self.patience.disconnected();
+        self.nudge.end();
         if self.pause.end() {
             self.push_event(Event::Unpaused);
         }
-        if let Some(bytes) = self.outbox.disconnected() {
-            self.payload_refused(bytes);
-        }
-        self.note_capacity();
+        self.outbox.disconnected();
+        self.note_outbox();
     }
 
     /// The gateway closed the websocket because a message was too long for it (close code 1009).
     /// Call before [`Self::handle_disconnected`]. Does nothing unless a larger payload was being
     /// tried.
     pub fn handle_payload_refused(&mut self) {
-        if let Some(bytes) = self.outbox.refuse_probe() {
-            self.payload_refused(bytes);
-        }
-    }
-
-    fn payload_refused(&mut self, bytes: usize) {
-        tracing::info!(bytes, "the path does not take messages of this size");
-        self.push_event(Event::PayloadRefused { bytes });
+        self.outbox.refuse_probe();
+        self.note_outbox();
     }
 
     /// A time that [`Self::poll_timeout`] named has come.
@@ -228,6 +229,9 @@ impl DataChannel {
         }
         self.rate_until.take_if(|at| *at <= now);
         self.input_held_until.take_if(|at| *at <= now);
+        if self.nudge.take_due(now) && !self.pause.is_away() {
+            self.acknowledgements.repeat_last();
+        }
         if self.pause.is_away() {
             self.pause.is_probe_due(now);
         } else if self.is_connected {
@@ -251,7 +255,14 @@ impl DataChannel {
                 self.rate_until.map(|at| (at, "rate limit")),
             ]
         };
-        self.patience.next().into_iter().chain(held).chain(sending.into_iter().flatten()).min()
+        let nudge = self.nudge.next().map(|at| (at, "nudge"));
+        self.patience
+            .next()
+            .into_iter()
+            .chain(held)
+            .chain(nudge)
+            .chain(sending.into_iter().flatten())
+            .min()
     }
 
     /// The next thing the owner should know.
@@ -299,7 +310,7 @@ impl DataChannel {
             }
         }
         self.outbox.push_input(input);
-        self.note_capacity();
+        self.note_outbox();
         Ok(())
     }
 
@@ -308,11 +319,7 @@ impl DataChannel {
     /// yet acknowledges and forgets it. Port sessions have none.
     pub fn send_size(&mut self, cols: u32, rows: u32) {
         self.size.wanted = Some(SizeBody { cols, rows });
-        self.size.is_pending = match &self.phase {
-            Phase::Opening => true,
-            Phase::Ready { kind, .. } => *kind != ReadyKind::Port,
-            Phase::Handshake(_) | Phase::Over => false,
-        };
+        self.size.is_pending = self.phase.takes_size();
     }
 
     /// Sends a flag: `TerminateSession` ahead of everything queued, which is discarded;
@@ -364,7 +371,7 @@ impl DataChannel {
     /// websockets), nothing is lost and the limit is back at what is proven.
     pub fn set_payload_limit(&mut self, bytes: usize) {
         self.outbox.set_payload_limit(bytes);
-        self.note_capacity();
+        self.note_outbox();
     }
 
     /// User bytes the next message may have.
@@ -413,8 +420,17 @@ impl DataChannel {
         self.events.push_back(event);
     }
 
-    /// Tells the owner when capacity comes back after it was exhausted.
-    fn note_capacity(&mut self) {
+    /// Tells the owner what the outbox found out, and when capacity comes back after it was
+    /// exhausted.
+    fn note_outbox(&mut self) {
+        while let Some(finding) = self.outbox.poll_finding() {
+            tracing::debug!(?finding, "outbox");
+            self.push_event(match finding {
+                Finding::Proven(bytes) => Event::PayloadProven { bytes },
+                Finding::Refused(bytes) => Event::PayloadRefused { bytes },
+                Finding::FlagAcknowledged(flag) => Event::FlagAcknowledged(flag),
+            });
+        }
         let capacity = self.input_capacity();
         if capacity == 0 {
             self.is_exhausted = true;
@@ -456,6 +472,15 @@ fn event_bytes(event: &Event) -> usize {
 }
 
 impl Phase {
+    /// Whether a size may be sent now. One that may not is sent when the session is ready.
+    fn takes_size(&self) -> bool {
+        match self {
+            Self::Opening => true,
+            Self::Ready { kind, .. } => *kind != ReadyKind::Port,
+            Self::Handshake(_) | Self::Over => false,
+        }
+    }
+
     /// What the session is doing, for an error.
     fn name(&self) -> &'static str {
         match self {

@@ -23,8 +23,8 @@
 //! Agents before 3.2.1041.0 stay silent on a message they already have. If its acknowledgement
 //! was lost with a connection, it would stay in flight for ever and, with a small window, block
 //! everything. Such messages, sent on an earlier connection and now unanswered for the third
-//! time, are no longer counted by the window. They are still sent now and then: they may as
-//! well have been lost. Only when the agent is known to be that old, and later messages were
+//! time, are no longer counted by the window, and a flag among them no longer holds back what
+//! follows it. They are still sent now and then: they may as well have been lost. Only when the agent is known to be that old, and later messages were
 //! acknowledged on this connection, is one dropped in the end.
 
 mod queue;
@@ -53,7 +53,7 @@ const BACK_OFF_START: Duration = Duration::from_millis(100);
 /// Longest pause between two sendings of one message.
 const BACK_OFF_CEILING: Duration = Duration::from_secs(2);
 
-/// Longest pause for a message the window no longer counts.
+/// Longest pause for a message the window no longer counts, once it was sent many times.
 const UNCOUNTED_CEILING: Duration = Duration::from_secs(60);
 
 /// The first message after the agent says it is ready may find it not quite so.
@@ -80,6 +80,7 @@ pub(crate) struct Outbox {
     next_sequence: i64,
     window: Window,
     trip: RoundTrip,
+    /// Counts websockets, ours and the far end's: acknowledgements are lost with either.
     connection: u32,
     is_bulk: bool,
     /// User bytes per message that are wanted, and that are known to pass.
@@ -88,7 +89,7 @@ pub(crate) struct Outbox {
     probe: Option<Probe>,
     /// What takes the probe's number if it is refused.
     short_probe: Bytes,
-    refused: Option<usize>,
+    findings: VecDeque<Finding>,
     /// Flags in flight. Nothing queued is sent until they are acknowledged: the agent must have
     /// closed one connection before the bytes of the next arrive.
     flags: BTreeMap<i64, SessionFlag>,
@@ -108,13 +109,15 @@ struct Probe {
     lost_connections: u32,
 }
 
-/// What an acknowledgement settled.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settled {
-    /// A probe of this many user bytes got through.
-    pub(crate) proven: Option<usize>,
-    /// A flag got through.
-    pub(crate) flag: Option<SessionFlag>,
+/// Something the owner of the channel should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// The path takes this payload limit.
+    Proven(usize),
+    /// It does not.
+    Refused(usize),
+    /// The agent has acted on a flag.
+    FlagAcknowledged(SessionFlag),
 }
 
 impl Outbox {
@@ -132,7 +135,7 @@ impl Outbox {
             proven: DEFAULT_PAYLOAD_LIMIT,
             probe: None,
             short_probe: Bytes::new(),
-            refused: None,
+            findings: VecDeque::new(),
             flags: BTreeMap::new(),
             reacks: None,
             newest_acknowledged: -1,
@@ -207,7 +210,8 @@ impl Outbox {
         self.queue.is_empty() && self.urgent.is_empty() && self.unacknowledged.len() == 0
     }
 
-    /// A new websocket is open: everything in flight is sent again, in order.
+    /// A new websocket is open, here or at the far end: everything in flight is sent again, in
+    /// order.
     pub(crate) fn connected(&mut self) {
         self.connection += 1;
         self.newest_acknowledged = -1;
@@ -215,36 +219,45 @@ impl Outbox {
         self.unacknowledged.all_due();
     }
 
-    /// The far end may have missed everything in flight.
+    /// The far end may have missed everything in flight, it was not there yet.
     pub(crate) fn send_all_again(&mut self) {
         self.unacknowledged.all_due();
     }
 
-    /// The websocket is gone. Returns the size of a probe that counts as refused by this.
-    pub(crate) fn disconnected(&mut self) -> Option<usize> {
-        let probe = self.probe.as_mut()?;
-        probe.lost_connections += 1;
-        if probe.lost_connections < PROBE_CONNECTIONS { None } else { self.refuse_probe() }
+    /// The websocket is gone.
+    pub(crate) fn disconnected(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.lost_connections += 1;
+            if probe.lost_connections >= PROBE_CONNECTIONS {
+                self.refuse_probe();
+            }
+        }
     }
 
-    /// The path refused the probe for its size: a short message takes its number. Returns the
-    /// payload limit it stood for.
-    pub(crate) fn refuse_probe(&mut self) -> Option<usize> {
-        let probe = self.probe.take()?;
+    /// The path refused the probe for its size, if there is one: a short message takes its
+    /// number.
+    pub(crate) fn refuse_probe(&mut self) {
+        let Some(probe) = self.probe.take() else { return };
         self.wanted = self.wanted.min(self.proven);
-        let stored = self.unacknowledged.get_mut(probe.sequence)?;
-        if stored.is_counted {
-            self.window.settled(stored.user_bytes);
-            self.window.sent(0);
+        self.findings.push_back(Finding::Refused(probe.limit));
+        if let Some(stored) = self.unacknowledged.get_mut(probe.sequence) {
+            if stored.is_counted {
+                self.window.settled(stored.user_bytes);
+                self.window.sent(0);
+            }
+            stored.user_bytes = 0;
+            stored.frame = std::mem::take(&mut self.short_probe);
         }
-        stored.user_bytes = 0;
-        stored.frame = std::mem::take(&mut self.short_probe);
-        Some(probe.limit)
+    }
+
+    /// The next thing the owner should know.
+    pub(crate) fn poll_finding(&mut self) -> Option<Finding> {
+        self.findings.pop_front()
     }
 
     /// Takes an acknowledgement. Unknown numbers mean nothing, as at the official ends.
-    pub(crate) fn acknowledged(&mut self, sequence: i64, now: Instant) -> Settled {
-        let Some(stored) = self.unacknowledged.settle(sequence) else { return Settled::default() };
+    pub(crate) fn acknowledged(&mut self, sequence: i64, now: Instant) {
+        let Some(stored) = self.unacknowledged.settle(sequence) else { return };
         if stored.is_counted {
             self.window.settled(stored.user_bytes);
         }
@@ -258,11 +271,17 @@ impl Outbox {
             self.newest_acknowledged = self.newest_acknowledged.max(sequence);
         }
         self.unacknowledged.mark_holes(sequence, self.trip.smoothed() * 5 / 4);
-        let proven = self.probe.take_if(|probe| probe.sequence == sequence).map(|probe| {
+        if let Some(probe) = self.probe.take_if(|probe| probe.sequence == sequence) {
             self.proven = self.proven.max(probe.limit);
-            probe.limit
-        });
-        Settled { proven, flag: self.flags.remove(&sequence) }
+            self.findings.push_back(Finding::Proven(probe.limit));
+        }
+        self.flag_acknowledged(sequence);
+    }
+
+    fn flag_acknowledged(&mut self, sequence: i64) {
+        if let Some(flag) = self.flags.remove(&sequence) {
+            self.findings.push_back(Finding::FlagAcknowledged(flag));
+        }
     }
 
     /// Moves what has waited long enough to what is due.
@@ -291,23 +310,13 @@ impl Outbox {
         loop {
             let sequence = self.unacknowledged.first_due()?;
             self.doubt_probe(sequence);
-            let stored = self.unacknowledged.get_mut(sequence)?;
-            let is_older = stored.first_connection < self.connection;
-            let unanswered = stored.sends;
-            if is_older && self.reacks != Some(true) && unanswered >= UNCOUNTED_AFTER {
-                if std::mem::take(&mut stored.is_counted) {
-                    self.window.settled(stored.user_bytes);
-                }
-                if self.reacks == Some(false)
-                    && unanswered >= DROPPED_AFTER
-                    && sequence < self.newest_acknowledged
-                {
-                    tracing::debug!(sequence, "an old agent must have this message by now");
-                    self.unacknowledged.settle(sequence);
-                    continue;
-                }
+            if self.reacks != Some(true) {
+                self.doubt_silence(sequence);
             }
-            let ceiling = if stored.is_counted { BACK_OFF_CEILING } else { UNCOUNTED_CEILING };
+            let Some(stored) = self.unacknowledged.get_mut(sequence) else { continue };
+            let unanswered = stored.sends;
+            let is_patient = !stored.is_counted && unanswered >= DROPPED_AFTER;
+            let ceiling = if is_patient { UNCOUNTED_CEILING } else { BACK_OFF_CEILING };
             let timeout = self.trip.resend_timeout();
             let pause = BACK_OFF_START
                 .saturating_mul(1 << unanswered.saturating_sub(1).min(16))
@@ -323,13 +332,28 @@ impl Outbox {
         let is_probe = self.probe.as_ref().is_some_and(|probe| probe.sequence == sequence);
         let sends = self.unacknowledged.get_mut(sequence).map_or(0, |stored| stored.sends);
         if is_probe && sends >= PROBE_SENDS {
-            self.refused = self.refuse_probe();
+            self.refuse_probe();
         }
     }
 
-    /// A payload limit whose probe was given up while sending.
-    pub(crate) fn take_refused(&mut self) -> Option<usize> {
-        self.refused.take()
+    /// A message that an agent may have and not say so: see the notes on such agents above.
+    fn doubt_silence(&mut self, sequence: i64) {
+        let Some(stored) = self.unacknowledged.get_mut(sequence) else { return };
+        if stored.first_connection >= self.connection || stored.sends < UNCOUNTED_AFTER {
+            return;
+        }
+        let sends = stored.sends;
+        if std::mem::take(&mut stored.is_counted) {
+            self.window.settled(stored.user_bytes);
+        }
+        self.flag_acknowledged(sequence);
+        if self.reacks == Some(false)
+            && sends >= DROPPED_AFTER
+            && sequence < self.newest_acknowledged
+        {
+            tracing::debug!(sequence, "an old agent must have this message by now");
+            self.unacknowledged.settle(sequence);
+        }
     }
 
     /// Whether a handshake message waits to be numbered.

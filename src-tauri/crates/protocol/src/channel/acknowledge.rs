@@ -25,14 +25,30 @@ const SEQUENCE_LEN: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledgements {
     waiting: VecDeque<(Uuid, i64)>,
+    last: Option<(Uuid, i64)>,
     pub(crate) sent_frames: u64,
 }
 
 impl Acknowledgements {
     pub(crate) fn push(&mut self, id: Uuid, sequence: i64) {
+        self.last = Some((id, sequence));
         if self.waiting.len() < LIMIT {
             self.waiting.push_back((id, sequence));
         }
+    }
+
+    /// Whether there ever was one.
+    pub(crate) fn has_any(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Says the last one again. To the agent that means nothing, but a word from the client ends
+    /// a pause that nobody else ended. False if nothing was ever received.
+    pub(crate) fn repeat_last(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            self.waiting.extend(self.last);
+        }
+        self.last.is_some()
     }
 
     /// The next one as a frame.

@@ -1,4 +1,4 @@
-//! Whether the far end is there to take data.
+//! Whether the far end is there to take data, and whether it knows that we are.
 
 use std::time::{Duration, Instant};
 
@@ -61,5 +61,35 @@ impl Pause {
             Self::Present => None,
             Self::Away { probe_at } => *probe_at,
         }
+    }
+}
+
+/// When to speak up on a connection on which the agent is silent.
+const NUDGES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+
+/// An agent that was told to pause sends nothing until it is told to go on, or hears from the
+/// client. The word to go on may be lost, and a client that only listens would wait for ever.
+#[derive(Debug, Default)]
+pub(super) struct Nudge {
+    due: Vec<Instant>,
+}
+
+impl Nudge {
+    /// The agent may be paused.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.due = NUDGES.iter().rev().map(|after| now + *after).collect();
+    }
+
+    /// The agent was heard, or there is no connection.
+    pub(super) fn end(&mut self) {
+        self.due.clear();
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.due.last().copied()
+    }
+
+    pub(super) fn take_due(&mut self, now: Instant) -> bool {
+        self.due.pop_if(|at| *at <= now).is_some()
     }
 }

@@ -42,7 +42,7 @@ impl DataChannel {
             tracing::warn!(%error, phase = self.phase.name(), "the peer broke the protocol");
             self.phase = Phase::Over;
         }
-        self.note_capacity();
+        self.note_outbox();
         result
     }
 
@@ -66,19 +66,14 @@ impl DataChannel {
             MessageType::Acknowledge => {
                 self.heard();
                 let sequence = AcknowledgeBody::parse_sequence(&message.payload)?;
-                let settled = self.outbox.acknowledged(sequence, now);
-                if let Some(bytes) = settled.proven {
-                    tracing::debug!(bytes, "the path takes messages of this size");
-                    self.push_event(Event::PayloadProven { bytes });
-                }
-                if let Some(flag) = settled.flag {
-                    self.push_event(Event::FlagAcknowledged(flag));
-                }
+                self.outbox.acknowledged(sequence, now);
                 Ok(())
             }
             MessageType::ChannelClosed => self.receive_closed(&message.payload),
             MessageType::StartPublication => {
-                self.unpause();
+                if self.unpause() {
+                    self.nudge.begin(now);
+                }
                 Ok(())
             }
             MessageType::PausePublication => {
@@ -101,15 +96,19 @@ impl DataChannel {
     fn heard(&mut self) {
         self.patience.heard();
         self.unpause();
+        self.nudge.end();
     }
 
-    fn unpause(&mut self) {
-        if self.pause.end() {
+    /// True if it was paused.
+    fn unpause(&mut self) -> bool {
+        let was_paused = self.pause.end();
+        if was_paused {
             tracing::info!("the far end is back");
             // What was in flight when it went away may never have reached it.
-            self.outbox.send_all_again();
+            self.outbox.connected();
             self.push_event(Event::Unpaused);
         }
+        was_paused
     }
 
     fn receive_closed(&mut self, payload: &[u8]) -> Result<(), PeerError> {

@@ -23,21 +23,29 @@ impl DataChannel {
         let frame = if self.pause.is_away() { self.probe(now) } else { self.send(now) };
         if frame.is_some() {
             self.rate.spend(now);
-            self.note_capacity();
-        }
-        if let Some(bytes) = self.outbox.take_refused() {
-            self.payload_refused(bytes);
+            self.note_outbox();
         }
         frame
     }
 
-    /// One message, now and then, to see if the far end is back.
+    /// One message, now and then, to see if the far end is back. If there is nothing to say,
+    /// something is said again: it may be the agent that is waiting for us.
     fn probe(&mut self, now: Instant) -> Option<Bytes> {
         if !self.pause.is_probe_due(now) {
             return None;
         }
         self.pause.probed(now);
-        if self.outbox.hasten_oldest() { self.outbox.resend(now) } else { self.send_new(now) }
+        if self.outbox.hasten_oldest() {
+            return self.outbox.resend(now);
+        }
+        if let Some(frame) = self.send_new(now) {
+            return Some(frame);
+        }
+        if self.acknowledgements.repeat_last() {
+            return self.acknowledgements.pop(&mut self.stamp, now);
+        }
+        self.size.is_pending = self.size.wanted.is_some() && self.phase.takes_size();
+        self.send_new(now)
     }
 
     fn send(&mut self, now: Instant) -> Option<Bytes> {

@@ -212,7 +212,7 @@ fn a_port_session_queues_little_and_its_window_grows_with_the_path() {
             while script.channel.input_capacity() >= 1024 {
                 script.channel.send_input(Bytes::from(vec![7; 1024])).unwrap();
             }
-            let sent = script.sent().len();
+            let sent = script.sent_input().len();
             if sent == 0 {
                 break;
             }
@@ -282,6 +282,30 @@ fn a_paused_far_end_with_nothing_in_flight_is_probed_with_something_new() {
     assert_eq!(numbers(script.sent_input()), [1]);
     script.acknowledge(1);
     assert_eq!(script.events(), [Event::Paused, Event::Unpaused]);
+}
+
+#[test]
+fn an_agent_that_may_be_paused_hears_from_a_client_that_only_listens() {
+    let mut script = Script::shell();
+    script.reconnect();
+    assert_eq!(script.acknowledged(), [0], "the last one again");
+    script.pass(Duration::from_secs(2));
+    assert_eq!(script.acknowledged(), [0]);
+    script.output(b"x");
+    assert_eq!(script.acknowledged(), [1]);
+    script.pass(Duration::from_secs(60));
+    assert!(script.acknowledged().is_empty(), "it was heard");
+}
+
+#[test]
+fn a_paused_agent_that_never_spoke_is_sent_the_size_again() {
+    let mut script = Script::new();
+    script.channel.send_size(80, 24);
+    script.sent();
+    script.acknowledge(0);
+    script.gateway(MessageType::PausePublication, Bytes::new()).unwrap();
+    script.pass(Duration::from_secs(3));
+    assert_eq!(script.sent_input(), [(1, r#"{"cols":80,"rows":24}"#.to_owned())]);
 }
 
 #[test]

@@ -27,38 +27,36 @@ pub(crate) async fn sleep_until(moment: Instant) {
 /// Two clocks read together: one that counts system sleep and one that does not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
-    awake: Duration,
+    awake: Instant,
     elapsed: Duration,
 }
 
 impl Reading {
-    #[cfg(target_os = "linux")]
     pub(crate) fn take() -> Self {
-        use rustix::time::{ClockId, clock_gettime};
-        let read = |clock| {
-            let time = clock_gettime(clock);
-            Duration::new(
-                u64::try_from(time.tv_sec).unwrap_or_default(),
-                u32::try_from(time.tv_nsec).unwrap_or_default(),
-            )
-        };
-        Self { awake: read(ClockId::Monotonic), elapsed: read(ClockId::Boottime) }
-    }
-
-    /// Elsewhere the wall clock stands in: setting it looks like sleep, which costs one ping.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn take() -> Self {
-        use std::sync::LazyLock;
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        Self { awake: START.elapsed(), elapsed: Duration::from_millis(epoch_ms()) }
+        Self { awake: Instant::now(), elapsed: counting_sleep() }
     }
 
     /// Answers how long the computer slept since `earlier`, if it did.
     pub(crate) fn slept_since(self, earlier: Self) -> Option<Duration> {
         let elapsed = self.elapsed.checked_sub(earlier.elapsed)?;
-        let awake = self.awake.checked_sub(earlier.awake)?;
+        let awake = self.awake.checked_duration_since(earlier.awake)?;
         elapsed.checked_sub(awake).filter(|slept| *slept >= LEAST_SLEEP)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn counting_sleep() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
+/// Elsewhere the wall clock stands in: setting it looks like sleep, which costs one ping.
+#[cfg(not(target_os = "linux"))]
+fn counting_sleep() -> Duration {
+    Duration::from_millis(epoch_ms())
 }
 
 #[cfg(test)]
@@ -67,8 +65,9 @@ mod tests {
 
     #[test]
     fn sleep_is_what_one_clock_counts_and_the_other_does_not() {
+        let start = Instant::now();
         let reading = |awake, elapsed| Reading {
-            awake: Duration::from_secs(awake),
+            awake: start + Duration::from_secs(awake),
             elapsed: Duration::from_secs(elapsed),
         };
         let slept = |later: Reading| later.slept_since(reading(100, 1000));

@@ -1,4 +1,22 @@
-//! Engines on tokio: terminals, commands, stdio sessions and tunnels over the data channel.
+//! Sessions that last: terminals, commands, stdio sessions and tunnels over the data channel, on
+//! tokio.
+//!
+//! [`Engine`] is the entry. It opens things through a [`ControlPlane`], the one face of an
+//! account this room knows, and answers with a handle at once; the handle's state tells how it
+//! goes. [`protocol`] decides, this room moves bytes and timers.
+//!
+//! What holds here, whatever happens:
+//!
+//! * A lost websocket is not a lost session. Every interruption is answered by `ResumeSession`,
+//!   for as long as that is answered; only the service or the agent ends a session.
+//! * Every session started is terminated at the service when its owner is done with it, on every
+//!   way out, including a dropped future and a start nobody waited for.
+//! * One task owns a session: its websocket, its channel, its timers. Others hold queues to it,
+//!   all bounded. A consumer that is slow holds back the far side, not memory.
+//! * A tunnel's port is bound before its first session is started and kept until the wish for it
+//!   ends. A connection that cannot be served is reset, never ended as if all were said.
+//! * What to do after an error is in its [`Remedy`], never in its text.
+//! * Nothing here reads credentials, knows the SDK, or logs a payload or a token.
 
 mod attach;
 mod backoff;

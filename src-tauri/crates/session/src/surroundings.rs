@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Reading;
+use crate::clock::{self, Reading};
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -72,8 +72,15 @@ impl Surroundings {
     async fn look_for_sleep(self) {
         let mut before = Reading::take();
         loop {
+            let asleep_at = clock::now();
             tokio::time::sleep(LOOK_INTERVAL).await;
-            self.compare_sleep(&mut before);
+            // Where every clock counts sleep, being this late is the sign of it.
+            if clock::now().saturating_duration_since(asleep_at) > 4 * LOOK_INTERVAL {
+                self.report(Disturbance::Woke);
+                before = Reading::take();
+            } else {
+                self.compare_sleep(&mut before);
+            }
         }
     }
 

@@ -672,6 +672,54 @@ mod tests {
         assert_eq!(second.data(5).await, b"still");
     }
 
+    /// Keeps an agent answering pings and acknowledging until its websocket ends.
+    fn attend(mut far: Far) -> tokio::task::JoinHandle<Far> {
+        tokio::spawn(async move {
+            while far.agent.listen().await {}
+            far
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_refuses_again_and_again_is_resolved_anew() {
+        let spec = TunnelSpec { host: Some("db.test".into()), ..TunnelSpec::new("i-1", 5432) };
+        let (mut bench, tunnel) = open(spec);
+        let mut stale = Far::join(&mut bench.door).await;
+        listening(&tunnel).await;
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        for _ in 0..3 {
+            let mut near = connect(&tunnel).await;
+            let stream = stale.opened().await;
+            stale.agent.send(PayloadType::Flag, SessionFlag::ConnectToPortError.encode()).await;
+            stale.send(Command::Fin, stream, b"").await;
+            soon(near.read(&mut [0; 8])).await.expect_err("a reset");
+            assert_eq!(stale.next().await.command, Command::Fin);
+        }
+        let mut fresh = Far::join(&mut bench.door).await;
+        let _stale = attend(stale);
+        bench.account.until(|calls| calls.terminated == ["session-1"]).await;
+        let mut near = connect(&tunnel).await;
+        near.write_all(b"hello").await.unwrap();
+        fresh.opened().await;
+        assert_eq!(fresh.data(5).await, b"hello");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_nobody_needs_is_let_go() {
+        let (mut bench, tunnel) = open(TunnelSpec { lanes: 2, ..TunnelSpec::new("i-1", 80) });
+        let mut first = Far::join(&mut bench.door).await;
+        let one = connect(&tunnel).await;
+        first.opened().await;
+        let two = connect(&tunnel).await;
+        let mut second = Far::join(&mut bench.door).await;
+        second.opened().await;
+        drop((one, two));
+        let _ends = (attend(first), attend(second));
+        bench.account.until(|calls| calls.terminated.len() == 1).await;
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(bench.account.with(|calls| calls.terminated.len()), 1, "the last is kept");
+    }
+
     #[cfg(unix)]
     #[tokio::test]
     async fn a_unix_socket_serves_as_well() {

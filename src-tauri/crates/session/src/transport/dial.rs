@@ -29,7 +29,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const HEAD_START: Duration = Duration::from_millis(250);
 /// Bytes the kernel may hold unsent: more would queue keystrokes behind bulk where nothing can
 /// reorder them.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 128 * 1024;
 /// As much of a refusal's body as is worth showing.
 const SHOWN_BODY_CHARS: usize = 300;
@@ -342,7 +342,7 @@ async fn connect_any(addresses: Vec<SocketAddr>) -> std::io::Result<TcpStream> {
 
 fn tune(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_LIMIT)?;
     Ok(())
 }

@@ -52,7 +52,10 @@ const TURNS: usize = 16;
 const FIRST_DIAL_LIMIT: Duration = Duration::from_secs(10);
 /// The close code for a message that is too big.
 const TOO_BIG: u16 = 1009;
-/// A websocket that lived this long was a good one: the next attempt is made at once.
+/// A session that never got ready is given up after this, whatever keeps it from it.
+const READY_LIMIT: Duration = Duration::from_secs(40);
+/// A websocket that lived this long was a good one, as is one that got anything across: after
+/// either the next attempt is made at once.
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// What a driver is given besides the session itself.
@@ -104,7 +107,10 @@ pub(crate) struct Driver<R> {
     ready: Option<Ready>,
     /// Set from the loss of a websocket until the next one is open.
     outage: Option<Outage>,
+    born: Instant,
     opened_at: Instant,
+    /// Messages that had got across, either way, when this websocket was opened.
+    across_before: u64,
     data_key: Option<DataKeyRequest>,
     sleep: Pin<Box<Sleep>>,
     armed_for: Option<Instant>,
@@ -155,7 +161,9 @@ impl<R: Role> Driver<R> {
             state,
             ready: None,
             outage: None,
+            born: now,
             opened_at: now,
+            across_before: 0,
             data_key: None,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed_for: None,
@@ -242,6 +250,7 @@ impl<R: Role> Driver<R> {
         let opening = self.channel.opening(token.expose());
         self.url = url;
         self.opened_at = now;
+        self.across_before = self.across();
         if let Err(interruption) = transport.send_text(opening) {
             self.handle_interruption(interruption, now);
             return;
@@ -265,10 +274,11 @@ impl<R: Role> Driver<R> {
         let is_first = self.ready.is_none();
         let error = Arc::new(self.explain(error));
         tracing::debug!(session_id = %self.session_id, %error, "no websocket");
+        let age = now.saturating_duration_since(self.born);
         let is_final = match error.remedy() {
-            Remedy::Resume | Remedy::SignIn => false,
+            Remedy::Resume | Remedy::SignIn => is_first && age >= READY_LIMIT,
             Remedy::Restart if matches!(*error, Error::Dial { .. }) => {
-                is_first && now.saturating_duration_since(self.opened_at) >= FIRST_DIAL_LIMIT
+                is_first && age >= FIRST_DIAL_LIMIT
             }
             Remedy::Restart => true,
             // A refused upgrade may be the service's bad moment; a session that was ready is
@@ -303,13 +313,9 @@ impl<R: Role> Driver<R> {
 
     /// A websocket was lost: the session is not.
     fn handle_interruption(&mut self, interruption: Interruption, now: Instant) {
-        let is_proven = match &self.link {
-            Link::Open(transport) => {
-                transport.has_received()
-                    || now.saturating_duration_since(self.opened_at) >= PROVEN_AFTER
-            }
-            Link::Opening(_) | Link::Waiting(_) => false,
-        };
+        let is_proven = matches!(self.link, Link::Open(_))
+            && (self.across() > self.across_before
+                || now.saturating_duration_since(self.opened_at) >= PROVEN_AFTER);
         tracing::info!(session_id = %self.session_id, %interruption, "resuming");
         self.is_too_big = matches!(interruption, Interruption::Closed { code: Some(TOO_BIG), .. });
         if self.is_too_big {
@@ -327,6 +333,13 @@ impl<R: Role> Driver<R> {
             self.link = Link::Waiting(now + delay)
         }
         self.show();
+    }
+
+    /// Counts messages that have got across, either way.
+    fn across(&self) -> u64 {
+        let stats = self.channel.stats();
+        let unacknowledged = u64::try_from(stats.unacknowledged_frames).unwrap_or(u64::MAX);
+        stats.delivered_frames + stats.sent_frames.saturating_sub(unacknowledged)
     }
 
     fn resume(&mut self) {
@@ -608,7 +621,7 @@ fn channel_config(shared: &Shared, now: Instant) -> ChannelConfig {
     seed[16..].copy_from_slice(Uuid::new_v4().as_bytes());
     let start = (now, clock::epoch_ms());
     let mut config = ChannelConfig::new(&shared.client_version, Uuid::new_v4(), seed, start);
-    config.rate = RateConfig { frames_per_second: shared.frames_per_second, ..config.rate };
+    config.rate = RateConfig { frames_per_second: shared.frames_per_second(), ..config.rate };
     config
 }
 
@@ -637,7 +650,7 @@ fn kind_name(kind: &SessionKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use protocol::{ChallengeBody, DataKey, PayloadType, Seal};
+    use protocol::{ChallengeBody, DataKey, MessageType, PayloadType, Seal};
 
     use super::*;
     use crate::Engine;
@@ -783,6 +796,20 @@ mod tests {
         assert_eq!(shell.read(4).await, b"back");
         let is_ready = |state: &SessionState| matches!(state, SessionState::Ready(_));
         reach(&mut shell.states, is_ready).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_only_opens_and_closes_is_not_hammered() {
+        let mut shell = shell().await;
+        let before = clock::now();
+        for _ in 0..12 {
+            shell.agent.say(MessageType::StartPublication, Bytes::new()).await;
+            shell.agent.close(1000, "Bye").await;
+            shell.agent.rejoin(&mut shell.door).await;
+        }
+        assert!(clock::now() - before > Duration::from_secs(5));
+        shell.agent.print("back").await;
+        assert_eq!(shell.read(4).await, b"back");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -74,7 +75,8 @@ pub(crate) struct Shared {
     pub(crate) surroundings: Surroundings,
     pub(crate) payloads: Payloads,
     pub(crate) client_version: String,
-    pub(crate) frames_per_second: Option<u32>,
+    /// 0 is no limit.
+    frames_per_second: AtomicU32,
     pub(crate) stop: CancellationToken,
     watchers: TaskTracker,
 }
@@ -100,11 +102,16 @@ impl Engine {
             surroundings: Surroundings::new(),
             payloads: Payloads::new(config.payload_size),
             client_version: config.client_version,
-            frames_per_second: config.frames_per_second,
+            frames_per_second: AtomicU32::new(config.frames_per_second.unwrap_or(0)),
             stop: CancellationToken::new(),
             watchers: TaskTracker::new(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Changes the limit on frames, for sessions opened from now on.
+    pub fn set_frames_per_second(&self, limit: Option<u32>) {
+        self.shared.frames_per_second.store(limit.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Names the sessions that live at the service because of this engine.
@@ -145,6 +152,11 @@ impl fmt::Debug for Engine {
 }
 
 impl Shared {
+    /// Answers the limit on frames for a session that is opened now.
+    pub(crate) fn frames_per_second(&self) -> Option<u32> {
+        Some(self.frames_per_second.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+
     fn watch_surroundings(&self) {
         self.surroundings.watch(&self.watchers, &self.stop);
     }

@@ -25,6 +25,8 @@ use crate::state::SessionEnd;
 
 /// Messages from connections taken in one turn.
 const MESSAGES_A_TURN: usize = 256;
+/// Room for what comes besides the bytes of connections: openings, ends, headers.
+const SMALL_BYTES: usize = 256;
 /// Bytes a connection may have undelivered while it is alone in its session. Then the session
 /// is left unread, so that the far side waits; with others it may have more, see
 /// [`PortConfig::stream_budget`].
@@ -67,6 +69,8 @@ pub(crate) struct PortRole {
     indebted: Vec<Key>,
     span_start: Instant,
     span_bytes: u64,
+    /// Bytes whose credit has not come back, over all seats.
+    owed: usize,
     /// Bytes handed to connections and not written by them yet.
     undelivered: usize,
     /// Until when the session is left unread for a program that is behind.
@@ -117,6 +121,7 @@ impl PortRole {
             indebted: Vec::new(),
             span_start: now,
             span_bytes: 0,
+            owed: 0,
             undelivered: 0,
             paused_until: None,
             stride: 0,
@@ -140,7 +145,7 @@ impl PortRole {
             ToPort::Open { key, place, first } => {
                 let mut seat = Seat::new(place);
                 if let Some(first) = first {
-                    seat.take_in(first);
+                    seat.take_in(first, &mut self.owed);
                 }
                 self.seats.insert(key, seat);
                 self.had_connection = true;
@@ -149,7 +154,7 @@ impl PortRole {
             }
             ToPort::Data { key, bytes } => {
                 let Some(seat) = self.seats.get_mut(&key) else { return };
-                seat.take_in(bytes);
+                seat.take_in(bytes, &mut self.owed);
                 self.load.note_used(now);
                 self.forward(key);
             }
@@ -219,6 +224,7 @@ impl PortRole {
                 // The stream is over: the far side discards what still comes.
                 tracing::trace!(%error, "bytes for a stream that takes none");
                 seat.owed -= len;
+                self.owed -= len;
                 seat.place.credit.add_permits(len);
             } else {
                 self.totals.up_bytes.fetch_add(len as u64, Ordering::Relaxed);
@@ -240,6 +246,7 @@ impl PortRole {
             let due = seat.owed.saturating_sub(queued);
             if due > 0 {
                 seat.owed -= due;
+                self.owed -= due;
                 seat.place.credit.add_permits(due);
             }
             seat.owed > 0
@@ -308,6 +315,7 @@ impl PortRole {
     fn leave(&mut self, key: Key) -> Option<Seat> {
         let seat = self.seats.remove(&key)?;
         self.undelivered -= seat.undelivered;
+        self.owed -= seat.owed;
         Some(seat)
     }
 
@@ -344,8 +352,10 @@ impl Seat {
         }
     }
 
-    fn take_in(&mut self, bytes: Bytes) {
+    /// Takes bytes in and counts them as owed, here and in all.
+    fn take_in(&mut self, bytes: Bytes, owed: &mut usize) {
         self.owed += bytes.len();
+        *owed += bytes.len();
         self.early.push_back(bytes);
     }
 
@@ -440,7 +450,10 @@ impl Role for PortRole {
         if room == 0 {
             return false;
         }
-        match port.poll_transmit(room) {
+        // The piece's buffer is as large as what is asked for and lives until it is
+        // acknowledged: a keystroke should not hold the largest message's worth.
+        let ample = self.owed + SMALL_BYTES;
+        match port.poll_transmit(room.min(ample)) {
             None => return false,
             Some(PortTransmit::Flag(flag)) => channel.send_flag(flag),
             Some(PortTransmit::Input(input)) => {

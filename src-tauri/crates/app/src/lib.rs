@@ -1,1 +1,24 @@
-//! app
+//! The product without a window: profiles, nodes, sessions and what is remembered of them.
+//!
+//! [`App`] is the entry: the verbs a user has, over one engine and one set of AWS clients. It
+//! decides and remembers; it draws nothing and prints nothing. Files of its own it reads with
+//! forgiveness and writes whole; the shared AWS files it only reads.
+
+mod account;
+mod app;
+mod bookmarks;
+mod error;
+mod filter;
+mod ledger;
+mod migrate;
+mod settings;
+mod store;
+
+pub use account::Account;
+pub use app::{App, AppConfig};
+pub use bookmarks::{Bookmark, BookmarkId, BookmarkKind, Bookmarks, TunnelPlan};
+pub use error::{AppError, Error, ErrorCode};
+pub use filter::{BadFilter, NodeFilter};
+pub use ledger::Leftover;
+pub use settings::{AccountLook, Settings, TerminalSettings, Theme};
+pub use store::{Kept, Loaded, Malformed, StoreError};

@@ -1,3 +1,5 @@
 //! Promises to the user, and rules of the house, in one test binary.
 
+mod account;
 mod architecture;
+mod store;

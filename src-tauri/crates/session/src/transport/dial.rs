@@ -115,7 +115,7 @@ pub enum DialError {
 
 impl DialError {
     /// Says whether the host understood us and said no, so that the same attempt is pointless.
-    pub(crate) fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         match self {
             Self::Upgrade { status, .. } => (400..500).contains(status) && *status != 429,
             Self::Address { .. } | Self::Roots { .. } => true,

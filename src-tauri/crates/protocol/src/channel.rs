@@ -46,6 +46,8 @@ pub struct DataChannel {
     client_id: Uuid,
     phase: Phase,
     is_connected: bool,
+    /// There was a websocket before.
+    is_resuming: bool,
     stamp: Stamp,
     inbox: Inbox,
     acknowledgements: Acknowledgements,
@@ -149,6 +151,7 @@ impl DataChannel {
         Self {
             phase: Phase::Opening,
             is_connected: false,
+            is_resuming: false,
             stamp: Stamp::new(config.seed, config.start),
             inbox: Inbox::default(),
             acknowledgements: Acknowledgements::default(),
@@ -193,12 +196,13 @@ impl DataChannel {
         self.is_connected = true;
         self.patience.connected(now);
         self.outbox.connected();
-        if self.acknowledgements.has_any() {
+        if self.is_resuming {
             self.nudge.begin(now);
             if !self.outbox.has_due() {
-                self.acknowledgements.repeat_last();
+                self.repeat_something();
             }
         }
+        self.is_resuming = true;
     }
 
     /// The websocket is gone. Nothing is lost; input is taken as long as the window lasts.
@@ -230,7 +234,7 @@ impl DataChannel {
         self.rate_until.take_if(|at| *at <= now);
         self.input_held_until.take_if(|at| *at <= now);
         if self.nudge.take_due(now) && !self.pause.is_away() {
-            self.acknowledgements.repeat_last();
+            self.repeat_something();
         }
         if self.pause.is_away() {
             self.pause.is_probe_due(now);
@@ -355,6 +359,14 @@ impl DataChannel {
         {
             tracing::info!(reason, "no data key: the session is refused");
             self.respond(&response);
+        }
+    }
+
+    /// Has something sent that the agent has been told before. A word from the client ends a
+    /// pause of the agent's that nobody else ended, and to hear the same thing twice does no harm.
+    fn repeat_something(&mut self) {
+        if !self.acknowledgements.repeat_last() {
+            self.size.is_pending = self.size.wanted.is_some() && self.phase.takes_size();
         }
     }
 

@@ -292,9 +292,9 @@ impl Outbox {
         }
     }
 
-    /// The oldest message in flight is due, whatever its deadline. False if nothing is in flight.
-    pub(crate) fn hasten_oldest(&mut self) -> bool {
-        self.unacknowledged.hasten_oldest()
+    /// Makes a message due, whatever its deadline. False if nothing is in flight.
+    pub(crate) fn hasten(&mut self) -> bool {
+        self.unacknowledged.hasten()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

@@ -37,13 +37,7 @@ impl Acknowledgements {
         }
     }
 
-    /// Whether there ever was one.
-    pub(crate) fn has_any(&self) -> bool {
-        self.last.is_some()
-    }
-
-    /// Says the last one again. To the agent that means nothing, but a word from the client ends
-    /// a pause that nobody else ended. False if nothing was ever received.
+    /// Says the last one again, which means nothing to the agent. False if there was none yet.
     pub(crate) fn repeat_last(&mut self) -> bool {
         if self.waiting.is_empty() {
             self.waiting.extend(self.last);

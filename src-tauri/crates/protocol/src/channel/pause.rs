@@ -15,6 +15,8 @@ pub(super) enum Pause {
     Away {
         /// When to look again; `None` once that is due.
         probe_at: Option<Instant>,
+        /// How often we have looked.
+        probes: u32,
     },
 }
 
@@ -24,7 +26,7 @@ impl Pause {
         if self.is_away() {
             return false;
         }
-        *self = Self::Away { probe_at: Some(now + PROBE_INTERVAL) };
+        *self = Self::Away { probe_at: Some(now + PROBE_INTERVAL), probes: 0 };
         true
     }
 
@@ -43,23 +45,29 @@ impl Pause {
     pub(super) fn is_probe_due(&mut self, now: Instant) -> bool {
         match self {
             Self::Present => false,
-            Self::Away { probe_at } => {
+            Self::Away { probe_at, .. } => {
                 probe_at.take_if(|at| *at <= now);
                 probe_at.is_none()
             }
         }
     }
 
-    pub(super) fn probed(&mut self, now: Instant) {
-        if let Self::Away { probe_at } = self {
-            *probe_at = Some(now + PROBE_INTERVAL);
+    /// Notes that one is on its way. True for every second.
+    pub(super) fn probed(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Present => false,
+            Self::Away { probe_at, probes } => {
+                *probe_at = Some(now + PROBE_INTERVAL);
+                *probes = probes.wrapping_add(1);
+                *probes % 2 == 0
+            }
         }
     }
 
     pub(super) fn next_probe(&self) -> Option<Instant> {
         match self {
             Self::Present => None,
-            Self::Away { probe_at } => *probe_at,
+            Self::Away { probe_at, .. } => *probe_at,
         }
     }
 }
@@ -67,21 +75,34 @@ impl Pause {
 /// When to speak up on a connection on which the agent is silent.
 const NUDGES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
+/// What is heard sooner than this may have been said before the agent was told to pause.
+const STALE: Duration = Duration::from_secs(1);
+
 /// An agent that was told to pause sends nothing until it is told to go on, or hears from the
 /// client. The word to go on may be lost, and a client that only listens would wait for ever.
 #[derive(Debug, Default)]
 pub(super) struct Nudge {
+    since: Option<Instant>,
     due: Vec<Instant>,
 }
 
 impl Nudge {
     /// The agent may be paused.
     pub(super) fn begin(&mut self, now: Instant) {
+        self.since = Some(now);
         self.due = NUDGES.iter().rev().map(|after| now + *after).collect();
     }
 
-    /// The agent was heard, or there is no connection.
+    /// The agent was heard.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if self.since.is_some_and(|since| now >= since + STALE) {
+            self.end();
+        }
+    }
+
+    /// There is no connection to speak on.
     pub(super) fn end(&mut self) {
+        self.since = None;
         self.due.clear();
     }
 

@@ -60,20 +60,18 @@ impl DataChannel {
         );
         match message.message_type {
             MessageType::OutputStreamData => {
-                self.heard();
+                self.heard(now);
                 self.receive_stream(message, now)
             }
             MessageType::Acknowledge => {
-                self.heard();
+                self.heard(now);
                 let sequence = AcknowledgeBody::parse_sequence(&message.payload)?;
                 self.outbox.acknowledged(sequence, now);
                 Ok(())
             }
             MessageType::ChannelClosed => self.receive_closed(&message.payload),
             MessageType::StartPublication => {
-                if self.unpause() {
-                    self.nudge.begin(now);
-                }
+                self.unpause(now);
                 Ok(())
             }
             MessageType::PausePublication => {
@@ -93,22 +91,21 @@ impl DataChannel {
     }
 
     /// The agent gave a sign of itself.
-    fn heard(&mut self) {
+    fn heard(&mut self, now: Instant) {
         self.patience.heard();
-        self.unpause();
-        self.nudge.end();
+        self.nudge.heard(now);
+        self.unpause(now);
     }
 
-    /// True if it was paused.
-    fn unpause(&mut self) -> bool {
-        let was_paused = self.pause.end();
-        if was_paused {
+    fn unpause(&mut self, now: Instant) {
+        if self.pause.end() {
             tracing::info!("the far end is back");
             // What was in flight when it went away may never have reached it.
             self.outbox.connected();
+            // It may have been told to pause itself, and to go on, or not.
+            self.nudge.begin(now);
             self.push_event(Event::Unpaused);
         }
-        was_paused
     }
 
     fn receive_closed(&mut self, payload: &[u8]) -> Result<(), PeerError> {

@@ -28,24 +28,25 @@ impl DataChannel {
         frame
     }
 
-    /// One message, now and then, to see if the far end is back. If there is nothing to say,
-    /// something is said again: it may be the agent that is waiting for us.
+    /// One message, now and then, to see if the far end is back: one in flight, and, since an old
+    /// agent may have that and not say so, in turn something new. If there is nothing to
+    /// say, something is said again: it may be the agent that is waiting for us.
     fn probe(&mut self, now: Instant) -> Option<Bytes> {
         if !self.pause.is_probe_due(now) {
             return None;
         }
-        self.pause.probed(now);
-        if self.outbox.hasten_oldest() {
+        let prefers_new = self.pause.probed(now);
+        if prefers_new && let Some(frame) = self.send_new(now) {
+            return Some(frame);
+        }
+        if self.outbox.hasten() {
             return self.outbox.resend(now);
         }
         if let Some(frame) = self.send_new(now) {
             return Some(frame);
         }
-        if self.acknowledgements.repeat_last() {
-            return self.acknowledgements.pop(&mut self.stamp, now);
-        }
-        self.size.is_pending = self.size.wanted.is_some() && self.phase.takes_size();
-        self.send_new(now)
+        self.repeat_something();
+        self.acknowledgements.pop(&mut self.stamp, now).or_else(|| self.send_new(now))
     }
 
     fn send(&mut self, now: Instant) -> Option<Bytes> {

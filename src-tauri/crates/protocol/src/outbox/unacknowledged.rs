@@ -141,13 +141,16 @@ impl Unacknowledged {
         Some(frame)
     }
 
-    /// The oldest message in flight is due now, whatever its deadline.
-    pub(super) fn hasten_oldest(&mut self) -> bool {
-        let sequence = self.base;
-        let Some(stored) = self.slot_mut(sequence) else { return false };
-        if let Some(deadline) = stored.deadline.take() {
-            self.waiting.remove(&(deadline, sequence));
-            self.due.insert(sequence);
+    /// Makes the message due that would be next, whatever its deadline. False if nothing is in
+    /// flight.
+    pub(super) fn hasten(&mut self) -> bool {
+        if !self.due.is_empty() {
+            return true;
+        }
+        let Some((_, sequence)) = self.waiting.pop_first() else { return false };
+        self.due.insert(sequence);
+        if let Some(stored) = self.slot_mut(sequence) {
+            stored.deadline = None;
         }
         true
     }

@@ -1,11 +1,13 @@
 //! One run: client, path and agent, moved from event to event.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::{
-    ChannelClosedBody, ChannelConfig, DataChannel, DataKey, Event, MessageType, RateConfig,
+    AcknowledgeBody, ChannelClosedBody, ChannelConfig, DataChannel, DataKey, Event, Message,
+    MessageType, RateConfig,
 };
 use uuid::Uuid;
 
@@ -58,6 +60,8 @@ pub(crate) struct World {
     count: u64,
     next_wake: Option<Duration>,
     is_closing: bool,
+    /// Tells every frame on standard error.
+    is_traced: bool,
 }
 
 impl World {
@@ -80,6 +84,7 @@ impl World {
             count: 0,
             next_wake: None,
             is_closing: false,
+            is_traced: std::env::var_os("ADIT_SIM_TRACE").is_some(),
             plan,
         };
         world.schedule_faults();
@@ -140,6 +145,7 @@ impl World {
             Happening::Parcel(Parcel::ToAgent { websocket, frame }) => {
                 let is_lost = websocket != self.path.client_websocket && !self.path.survives();
                 if self.path.is_agent_there && !is_lost {
+                    self.trace("agent gets", &frame);
                     self.agent.receive(frame);
                 }
             }
@@ -248,6 +254,7 @@ impl World {
     }
 
     fn deliver(&mut self, frame: Bytes) -> Result<(), String> {
+        self.trace("client gets", &frame);
         match self.mutant.lets_in(&frame) {
             Inward::Pass => {}
             Inward::AcknowledgeOnly(body) => {
@@ -294,7 +301,28 @@ impl World {
         Ok(())
     }
 
+    fn trace(&self, what: &str, frame: &Bytes) {
+        if !self.is_traced {
+            return;
+        }
+        let message = Message::decode(frame.clone()).expect("everything sent is a message");
+        let body = AcknowledgeBody::parse(&message.payload).ok();
+        let acknowledged = body.map(|body| body.acknowledged_message_sequence_number);
+        writeln!(
+            std::io::stderr(),
+            "{:10.3?} {what} {} {} {:?} {:?} {}",
+            self.now,
+            message.message_type,
+            message.sequence,
+            message.payload_type,
+            acknowledged,
+            message.payload.len()
+        )
+        .expect("standard error is open");
+    }
+
     fn send_up(&mut self, frame: Bytes) {
+        self.trace("client sends", &frame);
         if !self.path.is_client_there {
             return;
         }
@@ -316,6 +344,7 @@ impl World {
     }
 
     fn send_down(&mut self, frame: Bytes) {
+        self.trace("agent sends", &frame);
         if !self.path.is_client_there || !self.path.is_agent_there {
             return;
         }

@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_told_and_set_aside_only_when_written() {
         let (_folder, store) = store();
-        let folder = store.folder.expect("a folder");
+        let folder = store.folder.clone().expect("a folder");
         fs::create_dir_all(&folder).expect("made");
         for (round, text) in ["seven", "eight"].iter().enumerate() {
             fs::write(folder.join("number"), text).expect("written");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{read, report, root, shown, sources};
+use super::{read, report, shown, sources};
 
 /// The most lines a file may have, its tests at the foot left out.
 const CEILINGS: &[(&str, usize)] =

@@ -31,7 +31,7 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::control_plane::{ControlPlane, SessionId, StartRequest, Ticket};
 use crate::engine::Shared;
-use crate::error::{Error, Remedy, ReportedCause};
+use crate::error::{Error, ReportedCause};
 use crate::registry::Lease;
 use crate::state::{Interruption, Ready, Resuming, SessionEnd, SessionState};
 
@@ -39,24 +39,14 @@ mod data_key;
 mod ending;
 mod link;
 mod role;
+mod websocket;
 
 use data_key::DataKeyRequest;
-use link::{Link, LinkError, Opened, Ways};
+use link::{Link, Ways};
 pub(crate) use role::{Role, Wish};
 
-/// Frames read before anything is written: acknowledgements then share a flush.
-const READ_BATCH: usize = 64;
 /// Turns before other tasks get their chance.
 const TURNS: usize = 16;
-/// An endpoint nobody can reach is reported after this, while no session was ever ready.
-const FIRST_DIAL_LIMIT: Duration = Duration::from_secs(10);
-/// The close code for a message that is too big.
-const TOO_BIG: u16 = 1009;
-/// A session that never got ready is given up after this, whatever keeps it from it.
-const READY_LIMIT: Duration = Duration::from_secs(40);
-/// A websocket that lived this long was a good one, as is one that got anything across: after
-/// either the next attempt is made at once.
-const PROVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// What a driver is given besides the session itself.
 pub(crate) struct Setting {
@@ -121,6 +111,8 @@ pub(crate) struct Driver<R> {
     is_too_big: bool,
     /// The service has said that the session is over.
     is_over: bool,
+    /// We are ending it, and only see it out.
+    is_leaving: bool,
     /// Why there was no data key, until the agent has ended the session over it.
     refused_key: Option<Error>,
 }
@@ -171,6 +163,7 @@ impl<R: Role> Driver<R> {
             held_event: None,
             is_too_big: false,
             is_over: false,
+            is_leaving: false,
             refused_key: None,
             setting,
         }
@@ -210,8 +203,9 @@ impl<R: Role> Driver<R> {
         let now = clock::now();
         let mut has_moved = false;
         match self.role.poll_local(cx, &mut self.channel, now) {
-            Poll::Ready(Wish::End) => return Err(SessionEnd::Asked),
+            Poll::Ready(Wish::End) if !self.is_leaving => return Err(SessionEnd::Asked),
             Poll::Ready(Wish::Again) => has_moved = true,
+            Poll::Ready(Wish::End) => {}
             Poll::Pending => {}
         }
         has_moved |= self.poll_data_key(cx);
@@ -223,181 +217,6 @@ impl<R: Role> Driver<R> {
         }
         has_moved |= self.poll_timers(cx, now)?;
         Ok(has_moved)
-    }
-
-    // The websocket.
-
-    fn poll_link(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, SessionEnd> {
-        match &mut self.link {
-            Link::Waiting(_) => Ok(false),
-            Link::Opening(attempt) => match attempt.as_mut().poll(cx) {
-                Poll::Pending => Ok(false),
-                Poll::Ready(Ok(opened)) => {
-                    self.handle_opened(opened, now);
-                    Ok(true)
-                }
-                Poll::Ready(Err(error)) => {
-                    self.handle_link_error(error, now)?;
-                    Ok(true)
-                }
-            },
-            Link::Open(_) => self.poll_receive(cx, now),
-        }
-    }
-
-    fn handle_opened(&mut self, opened: Opened, now: Instant) {
-        let Opened { mut transport, token, url } = opened;
-        let opening = self.channel.opening(token.expose());
-        self.url = url;
-        self.opened_at = now;
-        self.across_before = self.across();
-        if let Err(interruption) = transport.send_text(opening) {
-            self.handle_interruption(interruption, now);
-            return;
-        }
-        self.channel.handle_connected(now);
-        self.link = Link::Open(Box::new(transport));
-        if self.ready.is_some() {
-            self.set_payload_limit(now);
-        }
-        match self.outage.take() {
-            None => tracing::debug!(session_id = %self.session_id, "data channel opened"),
-            Some(outage) => {
-                let away = now.saturating_duration_since(outage.since);
-                tracing::info!(session_id = %self.session_id, ?away, "session resumed");
-                self.show();
-            }
-        }
-    }
-
-    fn handle_link_error(&mut self, error: LinkError, now: Instant) -> Result<(), SessionEnd> {
-        let is_first = self.ready.is_none();
-        let error = Arc::new(self.explain(error));
-        tracing::debug!(session_id = %self.session_id, %error, "no websocket");
-        let age = now.saturating_duration_since(self.born);
-        let is_final = match error.remedy() {
-            Remedy::Resume | Remedy::SignIn => is_first && age >= READY_LIMIT,
-            Remedy::Restart if matches!(*error, Error::Dial { .. }) => {
-                is_first && age >= FIRST_DIAL_LIMIT
-            }
-            Remedy::Restart => true,
-            // A refused upgrade may be the service's bad moment; a session that was ready is
-            // given up only by ResumeSession.
-            Remedy::GiveUp => is_first || !matches!(*error, Error::Dial { .. }),
-        };
-        if is_final {
-            return Err(SessionEnd::Failed(error));
-        }
-        let delay = self.backoff.next_delay();
-        self.link = Link::Waiting(now + delay);
-        let outage = self.outage.get_or_insert(Outage {
-            since: now,
-            interruption: Interruption::Undialled,
-            error: None,
-        });
-        outage.error = Some(error);
-        self.show();
-        Ok(())
-    }
-
-    fn explain(&self, error: LinkError) -> Error {
-        let (target, session_id) = (self.setting.target.clone(), self.session_id.clone());
-        match error {
-            LinkError::Resume(source) => {
-                Error::Resume { target, session_id, source: Box::new(source) }
-            }
-            LinkError::Sign(source) => Error::Sign { session_id, source: Box::new(source) },
-            LinkError::Dial(source) => Error::Dial { target, session_id, source },
-        }
-    }
-
-    /// A websocket was lost: the session is not.
-    fn handle_interruption(&mut self, interruption: Interruption, now: Instant) {
-        let is_proven = matches!(self.link, Link::Open(_))
-            && (self.across() > self.across_before
-                || now.saturating_duration_since(self.opened_at) >= PROVEN_AFTER);
-        tracing::info!(session_id = %self.session_id, %interruption, "resuming");
-        self.is_too_big = matches!(interruption, Interruption::Closed { code: Some(TOO_BIG), .. });
-        if self.is_too_big {
-            self.channel.handle_payload_refused();
-        }
-        self.channel.handle_disconnected();
-        if is_proven {
-            self.backoff.reset();
-        }
-        self.outage = Some(Outage { since: now, interruption, error: None });
-        let delay = self.backoff.next_delay();
-        if delay.is_zero() {
-            self.resume()
-        } else {
-            self.link = Link::Waiting(now + delay)
-        }
-        self.show();
-    }
-
-    /// Counts messages that have got across, either way.
-    fn across(&self) -> u64 {
-        let stats = self.channel.stats();
-        let unacknowledged = u64::try_from(stats.unacknowledged_frames).unwrap_or(u64::MAX);
-        stats.delivered_frames + stats.sent_frames.saturating_sub(unacknowledged)
-    }
-
-    fn resume(&mut self) {
-        self.link = self.ways.again(self.session_id.clone(), self.url.clone());
-    }
-
-    /// The computer slept or its network changed: doubt what is open, hurry what is not.
-    fn handle_disturbance(&mut self) {
-        let now = clock::now();
-        match &mut self.link {
-            Link::Open(transport) => transport.probe(now),
-            Link::Opening(_) | Link::Waiting(_) => {
-                self.backoff.reset();
-                if self.outage.is_some() {
-                    self.resume();
-                    self.show();
-                }
-            }
-        }
-    }
-
-    fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, SessionEnd> {
-        for count in 0..READ_BATCH {
-            let takes_output = self.role.takes_output();
-            let Link::Open(transport) = &mut self.link else { return Ok(true) };
-            transport.suspend(!takes_output, now);
-            if !takes_output {
-                return Ok(count > 0);
-            }
-            match transport.poll_receive(cx) {
-                Poll::Pending => return Ok(count > 0),
-                Poll::Ready(Err(interruption)) => {
-                    self.handle_interruption(interruption, now);
-                    return Ok(true);
-                }
-                Poll::Ready(Ok(frame)) => {
-                    if let Err(error) = self.channel.handle_received(frame, now) {
-                        return Err(self.peer_failed(&error));
-                    }
-                    self.handle_events(now)?;
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Sends what the channel has, then what the role can add, as far as the websocket takes it.
-    fn poll_send(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Interruption> {
-        let Link::Open(transport) = &mut self.link else { return Ok(()) };
-        while transport.poll_ready(cx)?.is_ready() {
-            if let Some(frame) = self.channel.poll_transmit(now) {
-                transport.send_frame(frame)?;
-            } else if !self.role.feed(&mut self.channel) {
-                break;
-            }
-        }
-        let _ = transport.poll_flush(cx)?;
-        Ok(())
     }
 
     // The channel.
@@ -655,6 +474,7 @@ mod tests {
     use super::*;
     use crate::Engine;
     use crate::control_plane::{ControlError, Refusal};
+    use crate::error::Remedy;
     use crate::surroundings::Disturbance;
     use crate::terminal::{TerminalHandle, TerminalOutput, TerminalSpec};
     use crate::testing::{Account, Agent, Door, bench, reach, soon};
@@ -766,7 +586,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_resume_ends_the_session_and_nothing_is_left_to_terminate() {
+    async fn a_refused_resume_ends_the_session_here_and_there() {
         let mut shell = shell().await;
         shell.account.with(|calls| calls.resume_answers.push_back(ControlError::SessionGone));
         shell.agent.cut();
@@ -774,7 +594,7 @@ mod tests {
         assert!(matches!(*error, Error::Resume { .. }), "{error}");
         assert_eq!(error.remedy(), Remedy::Restart);
         assert!(shell.engine.shutdown(Duration::from_secs(5)).await.is_empty());
-        assert!(shell.account.with(|calls| calls.terminated.is_empty()));
+        assert_eq!(shell.account.with(|calls| calls.terminated.clone()), ["session-1"]);
     }
 
     #[tokio::test(start_paused = true)]

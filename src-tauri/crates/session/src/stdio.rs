@@ -203,6 +203,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn over_a_mux_the_session_ends_with_its_connection() {
+        let (engine, account, mut door) = bench();
+        let (handle, mut output) =
+            engine.stdio(account.plane(), StdioSpec::new(StartRequest::default()));
+        let mut agent = door.agent().await;
+        agent.shake("Port", r#"{"portNumber":"22","type":"LocalPortForwarding"}"#).await;
+        assert!(handle.write(Bytes::from_static(b"hi")).await);
+        // SYN of stream 3, then its first bytes, in one message or two.
+        let opening = agent.typed(8 + 8 + 2).await;
+        assert!(opening.ends_with(b"hi"), "{opening:?}");
+        // FIN of stream 3.
+        agent.print(Bytes::from_static(b"\x01\x01\x00\x00\x03\x00\x00\x00")).await;
+        let silence = tokio::spawn(async move { soon(output.next()).await });
+        loop {
+            let message = agent.input().await;
+            if message.payload_type == protocol::PayloadType::Flag {
+                let flag = SessionFlag::decode(&message.payload);
+                assert_eq!(flag, Some(SessionFlag::TerminateSession));
+                break;
+            }
+        }
+        assert_eq!(soon(silence).await.expect("a result"), None);
+        account.until(|calls| calls.terminated == ["session-1"]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_last_words_are_heard_after_the_input_has_ended() {
         let (engine, account, mut door) = bench();
         let (handle, mut output) =

@@ -8,8 +8,6 @@ use protocol::SessionFlag;
 use tokio::time::timeout;
 
 use super::{Driver, Link, Role};
-use crate::control_plane::ControlError;
-use crate::error::Error;
 use crate::state::{SessionEnd, SessionState};
 
 /// How long the agent has to acknowledge that we end the session; the service is told anyway.
@@ -31,10 +29,6 @@ impl<R: Role> Driver<R> {
                 tracing::warn!(session_id = %self.session_id, %error, "session failed");
             }
         }
-        let is_gone = end.error().is_some_and(|error| {
-            matches!(&**error, Error::Resume { source, .. }
-                if matches!(**source, ControlError::SessionGone))
-        });
         let rest = self.role.handle_end(&end);
         if let Link::Open(mut transport) = self.link {
             poll_fn(|cx| {
@@ -43,7 +37,8 @@ impl<R: Role> Driver<R> {
             })
             .await;
         }
-        if self.is_over || is_gone {
+        // A refused resume is no proof that nothing is left there.
+        if self.is_over {
             self.lease.note_over();
         } else if matches!(end, SessionEnd::Asked) {
             // Whoever asked may go by the state that it is done.
@@ -62,6 +57,7 @@ impl<R: Role> Driver<R> {
         if !is_told || !self.role.ends_by_flag() {
             return;
         }
+        self.is_leaving = true;
         self.channel.send_flag(SessionFlag::TerminateSession);
         let acknowledged = poll_fn(|cx| {
             let outcome = self.poll(cx);

@@ -1,0 +1,5 @@
+//! What holds for any input.
+
+mod channel;
+mod codec;
+mod mux;

@@ -46,7 +46,6 @@ const BANNED: &[Ban] = &[
 /// Where a banned call stands all the same: file under `src-tauri/crates`, call, reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("app/src/ledger.rs", "SystemTime::now", "sessions of earlier processes are aged by the date"),
-    ("app/src/live_sessions.rs", "SystemTime::now", "it names a file that outlives the process"),
     ("aws/src/control_plane.rs", "SystemTime::now", "a signature carries the date of its making"),
     ("aws/src/credentials.rs", "SystemTime::now", "credentials expire by the date on their label"),
     ("cli/src/shell.rs", "Instant::now", "it only decides when a person is told something"),

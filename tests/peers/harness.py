@@ -45,6 +45,8 @@ def run():
     signal.signal(signal.SIGALRM, late)
     failed = False
     for title, seconds, function in _checks:
+        _active_before.clear()
+        _active_before.update(_active())
         signal.alarm(seconds)
         try:
             function()
@@ -94,11 +96,11 @@ def _active():
     return {each["id"] for each in sandbox("state")["sessions"]["list"]}
 
 
-_active_before = _active()
+_active_before = set()
 
 
 def no_session_left():
-    """What this program started has ended at the service too."""
+    """What this check started has ended at the service too."""
     until(lambda: _active() <= _active_before, "all sessions have ended")
 
 
@@ -164,6 +166,17 @@ class Terminal:
             if not piece:
                 raise EOFError(f"ended without {pattern!r}; last words: {self.said[-300:]!r}")
             self.said += piece
+
+    def read_until(self, marker, seconds=20):
+        """All output up to a marker, which is dropped: for more than a pattern should search."""
+        end = time.monotonic() + seconds
+        wanted, pieces = marker.encode(), [self.said]
+        while wanted not in b"".join(pieces[-2:]):
+            pieces.append(self._read(end))
+            if not pieces[-1]:
+                raise EOFError(f"ended without {marker!r}")
+        before, _, self.said = b"".join(pieces).partition(wanted)
+        return before
 
     def signal(self, number):
         os.killpg(self.process.pid, number)

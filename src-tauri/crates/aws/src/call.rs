@@ -70,24 +70,18 @@ impl Call<'_> {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let mut tried = 0;
-        let mut renewed = false;
+        let mut mending_tried = false;
         loop {
             let error = match send().await {
                 Ok(output) => return Ok(output),
                 Err(error) => self.read(&error),
             };
             tried += 1;
-            // Keys may have been replaced in their file, or rotated where they come from.
-            let stale = error.is_stale_credentials();
-            if stale {
-                self.client.forget_credentials();
-            }
-            let wait = match (stale, renewed) {
-                (true, false) => {
-                    renewed = true;
-                    Duration::ZERO
-                }
-                _ => match self.persistence.wait(&error, tried, random()) {
+            let mended = !mending_tried && self.mend(&error);
+            mending_tried |= mended;
+            let wait = match mended {
+                true => Duration::ZERO,
+                false => match self.persistence.wait(&error, tried, random()) {
                     Some(wait) => wait,
                     None => return Err(error),
                 },
@@ -97,6 +91,25 @@ impl Call<'_> {
                 wait_ms = wait.as_millis(), %error, "the call is tried again"
             );
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Says whether the same request, signed anew, may be taken.
+    fn mend(&self, error: &CallError) -> bool {
+        let Reason::Refused(refused) = &error.reason else { return false };
+        match refused.kind {
+            // Keys may have been replaced in their file, or rotated where they come from.
+            RefusedKind::CredentialsExpired | RefusedKind::CredentialsUnknown => {
+                self.client.forget_credentials();
+                true
+            }
+            // The answer has told the SDK what time it is.
+            RefusedKind::ClockSkew => true,
+            RefusedKind::AccessDenied
+            | RefusedKind::Throttled
+            | RefusedKind::ServiceFailure
+            | RefusedKind::Invalid
+            | RefusedKind::Other => false,
         }
     }
 

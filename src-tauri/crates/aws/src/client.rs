@@ -17,12 +17,12 @@ use crate::credentials::{CachedCredentials, Loader, environment_keys};
 use crate::endpoints::{Endpoints, Service};
 use crate::environment::{Environment, parse_switch};
 use crate::error::SetupError;
-use crate::http::Http;
+use crate::http::{Http, Proxies, ServiceClock};
 use crate::profile::{Profile, Profiles};
 use crate::region::Region;
 
 /// A connection comes about within this or not at all.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One try of one call is given this long.
 pub(crate) const ATTEMPT_PATIENCE: Duration = Duration::from_secs(20);
@@ -36,6 +36,7 @@ struct Inner {
     region: Region,
     endpoints: Endpoints,
     credentials: CachedCredentials,
+    clock: Arc<ServiceClock>,
     config: SdkConfig,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     ec2: OnceLock<aws_sdk_ec2::Client>,
@@ -90,6 +91,11 @@ impl Client {
         &self.0.credentials
     }
 
+    /// Shows the services' clock.
+    pub(crate) fn clock(&self) -> &ServiceClock {
+        &self.0.clock
+    }
+
     pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
         self.0.ssm.get_or_init(|| {
             let mut builder = aws_sdk_ssm::config::Builder::from(&self.0.config);
@@ -141,6 +147,7 @@ impl fmt::Debug for Client {
 #[derive(Debug)]
 pub struct Clients {
     environment: Environment,
+    clock: Arc<ServiceClock>,
     kept: Mutex<Kept>,
 }
 
@@ -154,7 +161,7 @@ struct Kept {
 impl Clients {
     /// Starts with none; profiles are read from `environment` each time one is opened.
     pub fn new(environment: Environment) -> Self {
-        Self { environment, kept: Mutex::default() }
+        Self { environment, clock: Arc::default(), kept: Mutex::default() }
     }
 
     /// Shows where profiles are read from.
@@ -254,9 +261,11 @@ impl Clients {
         let bundle = self.environment.variable("AWS_CA_BUNDLE");
         let bundle = bundle.or_else(|| profile?.get("ca_bundle").map(str::to_owned));
         let bundle = bundle.map(PathBuf::from);
-        let proxies = self.environment.is_process();
-        let http = kept.http.entry(bundle.clone());
-        http.or_insert_with(|| SharedHttpClient::new(Http::new(bundle, proxies))).clone()
+        let http = kept.http.entry(bundle.clone()).or_insert_with(|| {
+            let proxies = Proxies::of(&self.environment);
+            SharedHttpClient::new(Http::new(bundle, proxies, Arc::clone(&self.clock)))
+        });
+        http.clone()
     }
 
     fn make(
@@ -298,6 +307,7 @@ impl Clients {
             region,
             endpoints,
             credentials,
+            clock: Arc::clone(&self.clock),
             config: config.build(),
             ssm: OnceLock::new(),
             ec2: OnceLock::new(),

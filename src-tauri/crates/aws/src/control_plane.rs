@@ -141,7 +141,8 @@ impl ControlPlane {
                 return Ok(Vec::new());
             }
         };
-        upgrade_headers(&credentials, self.client.region(), url, SystemTime::now())
+        let now = self.client.clock().correct(SystemTime::now());
+        upgrade_headers(&credentials, self.client.region(), url, now)
             .map_err(|error| ControlError::Unsupported { reason: error.to_string() })
     }
 

@@ -258,14 +258,14 @@ fn static_keys(profile: &Profile) -> Option<Credentials> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Http;
+    use crate::http::{Http, Proxies};
 
     fn cached(environment: Environment, profile: Option<&str>) -> CachedCredentials {
         CachedCredentials::new(Loader {
             environment,
             profile: profile.map(str::to_owned),
             region: Region::new("eu-west-1"),
-            http: SharedHttpClient::new(Http::new(None, false)),
+            http: SharedHttpClient::new(Http::new(None, Proxies::default(), Arc::default())),
         })
     }
 

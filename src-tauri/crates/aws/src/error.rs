@@ -229,15 +229,6 @@ pub enum RefusedKind {
 }
 
 impl CallError {
-    /// Says whether the service turned down the credentials themselves.
-    pub(crate) fn is_stale_credentials(&self) -> bool {
-        use RefusedKind::{CredentialsExpired, CredentialsUnknown};
-        matches!(
-            &self.reason,
-            Reason::Refused(Refused { kind: CredentialsExpired | CredentialsUnknown, .. })
-        )
-    }
-
     /// Says whether the identity lacks the permission for this call.
     pub fn is_access_denied(&self) -> bool {
         matches!(&self.reason, Reason::Refused(r) if r.kind == RefusedKind::AccessDenied)

@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{CallError, CredentialsError, Reason, Refused, RefusedKind};
+use crate::client::CONNECT_PATIENCE;
 use crate::endpoints::Service;
 use crate::profile::ProfileKind;
 
@@ -38,6 +39,10 @@ where
     match error {
         SdkError::ServiceError(context) => refused(endpoint, context.err(), context.raw()),
         SdkError::TimeoutError(_) => Reason::TimedOut { endpoint, after: patience },
+        // What is timed at this level is the connection's coming about.
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            Reason::TimedOut { endpoint, after: CONNECT_PATIENCE }
+        }
         SdkError::DispatchFailure(_) => Reason::Unreachable { endpoint, detail: innermost(error) },
         SdkError::ConstructionFailure(_) | SdkError::ResponseError(_) | _ => {
             Reason::Malformed { endpoint, detail: innermost(error) }

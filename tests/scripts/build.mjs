@@ -1,20 +1,5 @@
-// npm run build: the programs as they are released.
+// npm run build: the programs as they are released. Prints where `adit` is.
 
-import { cargoRelease, claimTarget } from "./cargo.mjs";
-import { built } from "./paths.mjs";
-import { Failure } from "./run.mjs";
-import { ensureSystem } from "./system.mjs";
-import { checkNode, checkRust } from "./versions.mjs";
+import { released, telling } from "./release.mjs";
 
-try {
-  checkNode();
-  await checkRust();
-  ensureSystem(["build"]);
-  await claimTarget();
-  await cargoRelease({ show: "errors", minutes: 90 });
-  console.log(built("release", "adit"));
-} catch (error) {
-  if (!(error instanceof Failure)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await telling(async () => console.log((await released()).adit));

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { npmModules } from "./npm.mjs";
-import { built, root } from "./paths.mjs";
+import { root } from "./paths.mjs";
 import { pythonProgram } from "./python.mjs";
 import { Failure, run } from "./run.mjs";
 import { withSandbox } from "./sandbox.mjs";
@@ -17,8 +17,8 @@ const programs = [
   ["aws with our drop-in", pythonProgram("python"), [file("dropin.py")]],
 ];
 
-/** Runs all of them; answers how many checks passed, or fails with how many did not. */
-export async function peers({ adit = built("debug", "adit"), out = process.stdout } = {}) {
+/** Runs all of them with this `adit`; answers how many checks passed, or fails with how many did not. */
+export async function peers(adit, out = process.stdout) {
   if (process.platform === "win32") return { passed: 0, note: "need a Unix terminal: left out" };
   const counts = { passed: 0, failed: 0 };
   let unseen = "";

@@ -7,10 +7,6 @@ const workspace = ["--workspace", "--all-targets", "--locked"];
 
 export const format = async () => void (await cargo(["fmt", "--all", "--check"]));
 
-/** Compiles everything; a clippy or compiler warning fails it. */
-export const build = async () =>
-  void (await cargo(["build", ...workspace], { show: "errors", minutes: 70 }));
-
 /** The documentation builds and its links lead somewhere. */
 export const documentation = async () =>
   void (await cargo(["doc", "--workspace", "--no-deps", "--locked"], {

@@ -1,9 +1,8 @@
 // npm test: sets the machine up, then checks everything.
 // `--without peers,doc` leaves steps out.
 
-import { claimTarget, hasNextest } from "./cargo.mjs";
+import { cargoBuild, enterTarget, hasNextest } from "./cargo.mjs";
 import { ensureNpm } from "./npm.mjs";
-import { target } from "./paths.mjs";
 import { peers } from "./peers.mjs";
 import { ensurePython } from "./python.mjs";
 import { Report } from "./report.mjs";
@@ -14,6 +13,7 @@ import { checkNode, checkRust } from "./versions.mjs";
 const at = process.argv.indexOf("--without");
 const without = at > 0 ? (process.argv[at + 1] ?? "").split(",") : [];
 const report = new Report();
+let adit;
 
 /** A step that makes the machine ready: timed like the others, counted as no check. */
 const setUp = (name, work) =>
@@ -24,15 +24,15 @@ const check = (part, name, work) => (without.includes(part) ? null : report.step
 
 await setUp("Node and Rust", async () => (checkNode(), await checkRust()));
 await setUp("system packages", () => ensureSystem());
-await setUp("target folder", async () => [target, await claimTarget()].filter(Boolean).join(", "));
+await setUp("target folder", enterTarget);
 await check("format", "format", rust.format);
-await check("build", "build and lint", rust.build);
+await report.step("build and lint", async () => void ({ adit } = await cargoBuild()));
 await check("tests", hasNextest() ? "tests (nextest)" : "tests", rust.tests);
 await check("tests", "documentation examples", rust.docTests);
 await check("doc", "documentation", rust.documentation);
 if (!without.includes("peers")) {
   await setUp("Python packages", ensurePython);
   await setUp("npm packages", ensureNpm);
-  await report.step("programs not ours", peers);
+  await report.step("programs not ours", () => peers(adit));
 }
 process.exitCode = report.close();

@@ -57,7 +57,7 @@ pub(crate) enum Verb {
     Forward {
         /// The node's id, name, or a filter that fits exactly one
         node: String,
-        /// The port on the node, or HOST:PORT as seen from it ([v6]:PORT for an IPv6 address)
+        /// The port on the node, or HOST:PORT as seen from it; an IPv6 address stands in brackets
         #[arg(value_name = "[HOST:]PORT", value_parser = Forwarding::parse)]
         to: Forwarding,
         /// The local port [default: the same number if it is free, else any]

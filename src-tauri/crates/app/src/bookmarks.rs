@@ -1,5 +1,6 @@
 //! Saved targets and tunnels, each with a name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -76,17 +77,17 @@ pub struct TunnelPlan {
 impl Bookmarks {
     /// Takes a list; ids that are missing (0) or taken twice are given anew.
     pub(crate) fn from_list(list: Vec<Bookmark>) -> Self {
-        let mut bookmarks = Self::default();
-        let highest = list.iter().map(|bookmark| bookmark.id.0).max().unwrap_or_default();
-        let mut next = highest;
-        for mut bookmark in list {
-            if bookmark.id.0 == 0 || bookmarks.find(bookmark.id).is_some() {
-                next += 1;
-                bookmark.id = BookmarkId(next);
+        let mut given: BTreeSet<BookmarkId> = list.iter().map(|bookmark| bookmark.id).collect();
+        let mut seen = BTreeSet::new();
+        let renumber = |mut bookmark: Bookmark| {
+            if bookmark.id.0 == 0 || !seen.insert(bookmark.id) {
+                bookmark.id = free_id(&given);
+                given.insert(bookmark.id);
+                seen.insert(bookmark.id);
             }
-            bookmarks.bookmarks.push(bookmark);
-        }
-        bookmarks
+            bookmark
+        };
+        Self { bookmarks: list.into_iter().map(renumber).collect() }
     }
 
     /// Shows the bookmarks in the user's order.
@@ -101,8 +102,7 @@ impl Bookmarks {
 
     /// Adds one at the end, under a new id.
     pub fn add(&mut self, bookmark: Bookmark) -> BookmarkId {
-        let highest = self.bookmarks.iter().map(|bookmark| bookmark.id.0).max();
-        let id = BookmarkId(highest.unwrap_or_default() + 1);
+        let id = free_id(&self.bookmarks.iter().map(|bookmark| bookmark.id).collect());
         self.bookmarks.push(Bookmark { id, ..bookmark });
         id
     }
@@ -125,6 +125,15 @@ impl Bookmarks {
             self.bookmarks.insert(index.min(self.bookmarks.len()), bookmark);
         }
     }
+}
+
+/// The number after the highest, so that those of removed bookmarks rest; after the last number
+/// there is, the lowest free.
+fn free_id(given: &BTreeSet<BookmarkId>) -> BookmarkId {
+    let highest = given.last().map_or(0, |id| id.0);
+    let after = highest.checked_add(1).map(BookmarkId);
+    let free = || (1..u32::MAX).map(BookmarkId).find(|id| !given.contains(id));
+    after.or_else(free).expect("there are fewer bookmarks than numbers")
 }
 
 impl Stored for Bookmarks {
@@ -167,6 +176,14 @@ mod tests {
         let ids: Vec<_> = bookmarks.list().iter().map(|b| b.id.0).collect();
         assert_eq!(ids, [4, 3, 5]);
         assert_eq!(bookmarks.add(bookmark(0, "d")), BookmarkId(6));
+    }
+
+    #[test]
+    fn the_last_number_there_is_may_be_taken() {
+        let mut bookmarks = Bookmarks::from_list(vec![bookmark(u32::MAX, "a"), bookmark(0, "b")]);
+        let ids: Vec<_> = bookmarks.list().iter().map(|b| b.id.0).collect();
+        assert_eq!(ids, [u32::MAX, 1]);
+        assert_eq!(bookmarks.add(bookmark(0, "c")), BookmarkId(2));
     }
 
     #[test]

@@ -167,8 +167,22 @@ fn write(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[path = "../../protocol/fuzz/bodies"]
+mod fuzz {
+    #[path = "store.rs"]
+    pub(super) mod body;
+    pub(super) mod corpus;
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_corpus_has_no_finding() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/fuzz/corpus/store");
+        fuzz::corpus::replay(&corpus, fuzz::body::run);
+    }
 
     /// A number on a line.
     #[derive(Debug, Default, PartialEq, Eq)]

@@ -303,8 +303,21 @@ fn is_identifier(name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[path = "../../protocol/fuzz/bodies"]
+mod fuzz {
+    pub(super) mod config;
+    pub(super) mod corpus;
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_corpus_has_no_finding() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/fuzz/corpus/config");
+        fuzz::corpus::replay(&corpus, fuzz::config::run);
+    }
 
     fn config(text: &str) -> ConfigFile {
         ConfigFile::parse(Path::new("config"), FileKind::Config, text.as_bytes())

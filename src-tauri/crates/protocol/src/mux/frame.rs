@@ -161,9 +161,7 @@ impl FrameDecoder {
     /// See [`FrameError`]; the stream cannot be read any further.
     #[expect(clippy::should_implement_trait, reason = "an iterator ends for good, this does not")]
     pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
-        if !self.complete_partial(FRAME_HEADER_LEN) {
-            return Ok(None);
-        }
+        self.complete_partial(FRAME_HEADER_LEN);
         let source: &[u8] = if self.partial.is_empty() { &self.pushed } else { &self.partial };
         let Some(header) = FrameHeader::read(source)? else {
             return Ok(self.keep_rest());

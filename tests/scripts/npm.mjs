@@ -1,4 +1,4 @@
-// The npm packages of tests/peers/package.json, installed outside the clone.
+// npm packages, installed exactly as locked and only when the lock has changed.
 
 import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -6,22 +6,40 @@ import { cache, root } from "./paths.mjs";
 import { run } from "./run.mjs";
 import { Stamp } from "./stamp.mjs";
 
+const files = ["package.json", "package-lock.json"];
+const peers = join(root, "tests", "peers");
 const home = join(cache, "peers-npm");
 
-/** Where `import` finds them. */
+/** Where `import` finds the packages of tests/peers/package.json. */
 export const npmModules = join(home, "node_modules");
 
-/** Installs them exactly as locked, or finds them installed. Answers what it did. */
+/** Installs those outside the clone, or finds them installed. Answers what it did. */
 export async function ensureNpm() {
-  const files = ["package.json", "package-lock.json"];
-  const from = (name) => join(root, "tests", "peers", name);
-  const stamp = new Stamp(home, files.map((name) => readFileSync(from(name), "utf8")));
+  const stamp = new Stamp(home, files.map((name) => readFileSync(join(peers, name), "utf8")));
   if (stamp.holds) return "as it was";
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
-  for (const name of files) cpSync(from(name), join(home, name));
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  await run(npm, ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: home });
+  for (const name of files) cpSync(join(peers, name), join(home, name));
+  await install(home);
   stamp.set();
   return "installed";
+}
+
+/** Installs the packages of the folder `name` of the clone beside its lock. Answers what it did. */
+export async function ensureModules(name) {
+  const folder = join(root, name);
+  const modules = join(folder, "node_modules");
+  const inputs = files.map((file) => readFileSync(join(folder, file), "utf8"));
+  const stamp = new Stamp(modules, [process.platform, process.arch, ...inputs]);
+  if (stamp.holds) return "as it was";
+  await install(folder);
+  stamp.set();
+  return "installed";
+}
+
+function install(cwd) {
+  const args = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  // Windows starts npm, a script, through its shell only.
+  const [command, ...rest] = process.platform === "win32" ? ["cmd.exe", "/d", "/c", ...args] : args;
+  return run(command, rest, { cwd });
 }

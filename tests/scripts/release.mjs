@@ -3,6 +3,7 @@
 import { cargoRelease, enterTarget } from "./cargo.mjs";
 import { Failure } from "./run.mjs";
 import { ensureSystem } from "./system.mjs";
+import { buildUi, ensureUi } from "./ui.mjs";
 import { checkNode, checkRust } from "./versions.mjs";
 
 /**
@@ -14,6 +15,8 @@ export async function released(purposes = ["build"]) {
   await checkRust();
   ensureSystem(purposes);
   await enterTarget();
+  await ensureUi();
+  await buildUi();
   console.error("building in release mode (minutes, the first time)");
   return cargoRelease();
 }

@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A mark in `folder` that holds as long as the `inputs` (texts) are the same. */
+/** A mark in `folder` that holds as long as the `inputs` (texts) are the same; `name` if it has several. */
 export class Stamp {
-  constructor(folder, inputs) {
-    this.path = join(folder, "stamp");
+  constructor(folder, inputs, name = "") {
+    this.path = join(folder, name ? `stamp-${name}` : "stamp");
     this.value = createHash("sha256").update(JSON.stringify(inputs)).digest("hex");
   }
 

@@ -8,6 +8,7 @@ import { ensurePython } from "./python.mjs";
 import { Report } from "./report.mjs";
 import * as rust from "./rust.mjs";
 import { ensureSystem } from "./system.mjs";
+import * as ui from "./ui.mjs";
 import { checkNode, checkRust } from "./versions.mjs";
 
 const at = process.argv.indexOf("--without");
@@ -25,8 +26,13 @@ const check = (part, name, work) => (without.includes(part) ? null : report.step
 await setUp("Node and Rust", async () => (checkNode(), await checkRust()));
 await setUp("system packages", () => ensureSystem());
 await setUp("target folder", enterTarget);
+await setUp("packages of the page", ui.ensureUi);
+await setUp("page", ui.buildUi);
 await check("format", "format", rust.format);
 await report.step("build and lint", async () => void ({ adit } = await cargoBuild()));
+await check("ui", "page: types", ui.types);
+await check("ui", "page: lint and format", ui.lint);
+await check("ui", "page: tests", ui.tests);
 await check("tests", hasNextest() ? "tests (nextest)" : "tests", rust.tests);
 await check("tests", "documentation examples", rust.docTests);
 await check("doc", "documentation", rust.documentation);

@@ -95,7 +95,7 @@ async fn keys_replaced_in_their_file_are_picked_up_by_the_call_that_needs_them()
     std::fs::write(&path, stale).expect("written");
     let account = sandbox.account("sandbox-prod");
     let error = account.identity().await.expect_err("an unknown key");
-    assert_eq!(error.code(), app::ErrorCode::NoCredentials);
+    assert_eq!(error.code(), app::ErrorCode::CredentialsInvalid);
     std::fs::write(&path, good).expect("written");
     account.identity().await.expect("the key in the file is known");
 }

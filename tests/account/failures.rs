@@ -91,7 +91,7 @@ async fn a_malformed_profile_is_told_with_its_line_and_spoils_no_other() {
         .expect("written");
     let line = text.lines().count() + 3;
     let error = sandbox.app.account(Some("broken"), None).expect_err("malformed");
-    assert_eq!(error.code(), ErrorCode::ProfileMalformed);
+    assert_eq!(error.code(), ErrorCode::ConfigInvalid);
     assert_eq!(
         error.to_string(),
         format!(
@@ -114,7 +114,7 @@ async fn without_credentials_it_is_said_what_to_set() {
     ]));
     let account = app.account(None, None).expect("opens");
     let error = account.identity().await.expect_err("no credentials");
-    assert_eq!(error.code(), ErrorCode::NoCredentials);
+    assert_eq!(error.code(), ErrorCode::CredentialsInvalid);
     assert!(error.advice().contains("AWS_ACCESS_KEY_ID"), "{}", error.advice());
     let error = account
         .control()

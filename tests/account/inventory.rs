@@ -129,7 +129,7 @@ async fn what_fits_several_or_none_is_told_with_names() {
 
     let begun: String = sandbox.online().name.chars().take(4).collect();
     let none = account.find(&format!("{begun}~~")).await.expect_err("no such name");
-    assert_eq!(none.code(), ErrorCode::NodeNotFound);
+    assert_eq!(none.code(), ErrorCode::NotFound);
     assert!(none.advice().contains(&sandbox.online().name[..4]), "{}", none.advice());
 }
 

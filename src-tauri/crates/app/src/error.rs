@@ -1,13 +1,13 @@
-//! What can go wrong with a verb, and the closed list of codes the UI acts on.
+//! What can go wrong with a verb, and how it crosses to the UI.
 
 use std::sync::Arc;
 
 use aws::{CallError, CredentialsError, Reason, RefusedKind, Region, SetupError};
-use serde::Serialize;
 use session::{ControlError, DialError, ReportedCause};
 
 use crate::filter::BadFilter;
 use crate::store::StoreError;
+use crate::view::{AppError, ErrorCode};
 
 /// Why a verb was not carried out.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -63,64 +63,100 @@ pub enum Error {
     LeftoverTimedOut,
 }
 
-/// What the UI tells errors apart by. A code exists only if the UI does something with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
-    /// Offer to sign in.
-    SignInNeeded,
-    /// Offer to choose or make a profile.
-    NoCredentials,
-    /// Show what permission is missing.
-    AccessDenied,
-    /// Show the file and line.
-    ProfileMalformed,
-    /// Offer the profiles there are.
-    ProfileMissing,
-    /// Offer the regions.
-    RegionMissing,
-    /// Offer to diagnose the node.
-    NodeNotConnected,
-    /// Offer to search again.
-    NodeNotFound,
-    /// Offer a choice.
-    NodeAmbiguous,
-    /// Offer another port.
-    PortTaken,
-    /// Offer to retry now.
-    Unreachable,
-    /// Say that it is tried again.
-    Busy,
-    /// Offer to restart.
-    SessionEnded,
-    /// Offer to diagnose the agent.
-    AgentSilent,
-    /// Point at the destination.
-    DestinationRefused,
-    /// Point at the KMS key.
-    EncryptionFailed,
-    /// Point at the field that is wrong.
-    InvalidInput,
-    /// Say that a change is not kept.
-    NotSaved,
-    /// Show the words and nothing else.
-    Other,
+impl Error {
+    /// Crosses to the UI: what failed and why in sentences, and the service's own words beside.
+    pub fn view(&self) -> AppError {
+        AppError { code: self.code(), message: sentence(&self.to_string()), detail: self.detail() }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Call { source, .. } => call_detail(source),
+            Self::Session(error) => session_detail(error),
+            Self::Leftover { source } => control_detail(source),
+            Self::Setup(_)
+            | Self::NoSuchNode { .. }
+            | Self::Ambiguous { .. }
+            | Self::Filter(_)
+            | Self::Store(_)
+            | Self::LeftoverTimedOut => None,
+        }
+    }
 }
 
-/// An error as it crosses to the UI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AppError {
-    /// What kind it is.
-    pub code: ErrorCode,
-    /// What failed and why, as one sentence.
-    pub message: String,
-    /// What the user can do about it.
-    pub detail: String,
+/// Makes a sentence of an error's words, which begin small and end without a full stop.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let mut text: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    // Names are not to be changed: only a word of small letters alone is one of ours.
+    let first = words.split_whitespace().next().unwrap_or_default();
+    if !first.chars().all(|letter| letter.is_ascii_lowercase()) {
+        text = words.chars().next().map(String::from).unwrap_or_default();
+    }
+    text.push_str(letters.as_str());
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
 }
 
-impl From<&Error> for AppError {
-    fn from(error: &Error) -> Self {
-        Self { code: error.code(), message: error.to_string(), detail: error.advice() }
+fn lines(code: &str, message: &str, request_id: Option<&str>) -> String {
+    let request = request_id.map(|id| format!("Request id: {id}"));
+    let all = [code.to_owned(), message.to_owned()].into_iter().chain(request);
+    all.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn call_detail(error: &CallError) -> Option<String> {
+    match &error.reason {
+        Reason::Refused(refused) => {
+            Some(lines(&refused.code, &refused.message, refused.request_id.as_deref()))
+        }
+        Reason::Credentials(_)
+        | Reason::Unreachable { .. }
+        | Reason::TimedOut { .. }
+        | Reason::Malformed { .. } => None,
+    }
+}
+
+fn control_detail(error: &ControlError) -> Option<String> {
+    match error {
+        ControlError::NotConnected(refusal)
+        | ControlError::AccessDenied(refusal)
+        | ControlError::CredentialsExpired(refusal)
+        | ControlError::Throttled(refusal)
+        | ControlError::InvalidDocument(refusal)
+        | ControlError::Validation(refusal)
+        | ControlError::KeyUnusable(refusal)
+        | ControlError::Service(refusal)
+        | ControlError::Refused(refusal) => {
+            Some(lines(&refusal.code, &refusal.message, refusal.request_id.as_deref()))
+        }
+        ControlError::NoCredentials { .. }
+        | ControlError::SessionGone
+        | ControlError::Unreachable { .. }
+        | ControlError::Unsupported { .. } => None,
+    }
+}
+
+fn session_detail(error: &session::Error) -> Option<String> {
+    use session::Error as Session;
+    match error {
+        Session::Start { source, .. }
+        | Session::Resume { source, .. }
+        | Session::Sign { source, .. }
+        | Session::DataKey { source, .. } => control_detail(source),
+        Session::Reported { text, session_id, .. } => {
+            Some(format!("{text}\nSession: {session_id}"))
+        }
+        Session::Dial { session_id, .. }
+        | Session::NoAnswer { session_id, .. }
+        | Session::NotReady { session_id, .. }
+        | Session::Ended { session_id, .. }
+        | Session::Peer { session_id, .. } => Some(format!("Session: {session_id}")),
+        Session::WrongKind { .. }
+        | Session::Bind { .. }
+        | Session::Unusable { .. }
+        | Session::ShuttingDown => None,
     }
 }
 
@@ -153,10 +189,9 @@ impl Error {
             Self::Setup(error) => of_setup(error),
             Self::Call { source, .. } => of_call(source),
             Self::Session(error) => of_session(error),
-            Self::NoSuchNode { .. } => ErrorCode::NodeNotFound,
-            Self::Ambiguous { .. } => ErrorCode::NodeAmbiguous,
-            Self::Filter(_) => ErrorCode::InvalidInput,
-            Self::Store(_) => ErrorCode::NotSaved,
+            Self::NoSuchNode { .. } => ErrorCode::NotFound,
+            Self::Ambiguous { .. } | Self::Filter(_) => ErrorCode::Invalid,
+            Self::Store(_) => ErrorCode::FileUnwritable,
             Self::Leftover { source } => of_control(source),
             Self::LeftoverTimedOut => ErrorCode::Unreachable,
         }
@@ -167,9 +202,9 @@ fn of_setup(error: &SetupError) -> ErrorCode {
     match error {
         SetupError::MalformedProfile { .. }
         | SetupError::UnusableProfile { .. }
-        | SetupError::BadEndpoint { .. } => ErrorCode::ProfileMalformed,
-        SetupError::NoSuchProfile { .. } => ErrorCode::ProfileMissing,
-        SetupError::NoRegion { .. } => ErrorCode::RegionMissing,
+        | SetupError::NoRegion { .. }
+        | SetupError::BadEndpoint { .. } => ErrorCode::ConfigInvalid,
+        SetupError::NoSuchProfile { .. } => ErrorCode::NotFound,
     }
 }
 
@@ -177,22 +212,27 @@ fn of_call(error: &CallError) -> ErrorCode {
     match &error.reason {
         Reason::Refused(refused) => match refused.kind {
             RefusedKind::AccessDenied => ErrorCode::AccessDenied,
-            RefusedKind::CredentialsExpired => ErrorCode::SignInNeeded,
-            RefusedKind::CredentialsUnknown => ErrorCode::NoCredentials,
-            RefusedKind::Throttled | RefusedKind::ServiceFailure => ErrorCode::Busy,
-            RefusedKind::Invalid => ErrorCode::InvalidInput,
-            RefusedKind::ClockSkew | RefusedKind::Other => ErrorCode::Other,
+            RefusedKind::CredentialsExpired => ErrorCode::SignInExpired,
+            RefusedKind::CredentialsUnknown => ErrorCode::CredentialsInvalid,
+            RefusedKind::Throttled => ErrorCode::Throttled,
+            RefusedKind::Invalid => ErrorCode::Invalid,
+            RefusedKind::ServiceFailure => ErrorCode::Unreachable,
+            RefusedKind::ClockSkew | RefusedKind::Other => ErrorCode::Internal,
         },
-        Reason::Credentials(error) => match error {
-            CredentialsError::SignInNeeded { .. } => ErrorCode::SignInNeeded,
-            CredentialsError::Source { .. } | CredentialsError::NoneFound => {
-                ErrorCode::NoCredentials
-            }
-            CredentialsError::Unreachable { .. } => ErrorCode::Unreachable,
-            CredentialsError::Setup(error) => of_setup(error),
-        },
+        Reason::Credentials(error) => of_credentials(error),
         Reason::Unreachable { .. } | Reason::TimedOut { .. } => ErrorCode::Unreachable,
-        Reason::Malformed { .. } => ErrorCode::Other,
+        Reason::Malformed { .. } => ErrorCode::Internal,
+    }
+}
+
+fn of_credentials(error: &CredentialsError) -> ErrorCode {
+    match error {
+        CredentialsError::SignInNeeded { .. } => ErrorCode::SignInExpired,
+        CredentialsError::Source { .. } | CredentialsError::NoneFound => {
+            ErrorCode::CredentialsInvalid
+        }
+        CredentialsError::Unreachable { .. } => ErrorCode::Unreachable,
+        CredentialsError::Setup(error) => of_setup(error),
     }
 }
 
@@ -200,14 +240,15 @@ fn of_control(error: &ControlError) -> ErrorCode {
     match error {
         ControlError::NotConnected(_) => ErrorCode::NodeNotConnected,
         ControlError::AccessDenied(_) => ErrorCode::AccessDenied,
-        ControlError::CredentialsExpired(_) => ErrorCode::SignInNeeded,
-        ControlError::NoCredentials { .. } => ErrorCode::NoCredentials,
-        ControlError::Throttled(_) | ControlError::Service(_) => ErrorCode::Busy,
+        ControlError::CredentialsExpired(_) => ErrorCode::SignInExpired,
+        ControlError::NoCredentials { .. } => ErrorCode::CredentialsInvalid,
+        ControlError::Throttled(_) => ErrorCode::Throttled,
         ControlError::SessionGone => ErrorCode::SessionEnded,
-        ControlError::InvalidDocument(_) | ControlError::Validation(_) => ErrorCode::InvalidInput,
-        ControlError::KeyUnusable(_) => ErrorCode::EncryptionFailed,
-        ControlError::Unreachable { .. } => ErrorCode::Unreachable,
-        ControlError::Refused(_) | ControlError::Unsupported { .. } => ErrorCode::Other,
+        ControlError::InvalidDocument(_) => ErrorCode::DocumentInvalid,
+        ControlError::Validation(_) => ErrorCode::Invalid,
+        ControlError::KeyUnusable(_) => ErrorCode::EncryptionRefused,
+        ControlError::Unreachable { .. } | ControlError::Service(_) => ErrorCode::Unreachable,
+        ControlError::Refused(_) | ControlError::Unsupported { .. } => ErrorCode::Internal,
     }
 }
 
@@ -217,17 +258,17 @@ fn of_session(error: &session::Error) -> ErrorCode {
         Session::Start { source, .. }
         | Session::Resume { source, .. }
         | Session::Sign { source, .. } => of_control(source),
-        Session::DataKey { source, .. } if source.wants_sign_in() => ErrorCode::SignInNeeded,
-        Session::DataKey { .. } => ErrorCode::EncryptionFailed,
+        Session::DataKey { source, .. } if source.wants_sign_in() => of_control(source),
+        Session::DataKey { .. } => ErrorCode::EncryptionRefused,
         Session::Dial { source, .. } => of_dial(source),
-        Session::NoAnswer { .. } | Session::NotReady { .. } => ErrorCode::AgentSilent,
+        Session::NoAnswer { .. } | Session::NotReady { .. } => ErrorCode::NodeNotConnected,
         Session::Reported { cause, .. } => of_report(*cause),
         Session::Ended { .. } | Session::Peer { .. } => ErrorCode::SessionEnded,
         Session::Bind { is_taken: true, .. } => ErrorCode::PortTaken,
-        Session::Bind { .. } | Session::Unusable { .. } | Session::WrongKind { .. } => {
-            ErrorCode::InvalidInput
-        }
-        Session::ShuttingDown => ErrorCode::Other,
+        Session::Bind { .. } => ErrorCode::PortForbidden,
+        Session::Unusable { .. } => ErrorCode::Invalid,
+        Session::WrongKind { .. } => ErrorCode::DocumentInvalid,
+        Session::ShuttingDown => ErrorCode::Internal,
     }
 }
 
@@ -238,15 +279,14 @@ fn of_dial(error: &DialError) -> ErrorCode {
 fn of_report(cause: ReportedCause) -> ErrorCode {
     match cause {
         ReportedCause::DestinationRefused | ReportedCause::DestinationForbidden => {
-            ErrorCode::DestinationRefused
+            ErrorCode::RemoteRefused
         }
-        ReportedCause::DataKeyRefused | ReportedCause::ChallengeRequired => {
-            ErrorCode::EncryptionFailed
-        }
-        ReportedCause::HandshakeTimedOut => ErrorCode::AgentSilent,
-        ReportedCause::AgentTooOld
+        ReportedCause::DataKeyRefused
+        | ReportedCause::ChallengeRequired
+        | ReportedCause::LogEncryption => ErrorCode::EncryptionRefused,
+        ReportedCause::AgentTooOld => ErrorCode::AgentTooOld,
+        ReportedCause::HandshakeTimedOut
         | ReportedCause::CommandNotStarted
-        | ReportedCause::LogEncryption
         | ReportedCause::Unclassified => ErrorCode::SessionEnded,
     }
 }
@@ -269,10 +309,12 @@ mod tests {
             target: "i-1".into(),
             source: Box::new(source),
         }));
-        let crossed = AppError::from(&error);
+        let crossed = error.view();
         assert_eq!(crossed.code, ErrorCode::NodeNotConnected);
+        assert!(crossed.message.starts_with("No session on i-1: "), "{}", crossed.message);
         assert!(crossed.message.contains("TargetNotConnected"));
-        assert!(crossed.detail.contains("agent"));
+        assert_eq!(crossed.detail.as_deref(), Some("TargetNotConnected\ni-1 is not connected."));
+        assert!(error.advice().contains("agent"));
     }
 
     #[test]
@@ -283,6 +325,6 @@ mod tests {
             near: vec!["web-1".into()],
         };
         assert_eq!(error.advice(), "Did you mean web-1?");
-        assert_eq!(error.code(), ErrorCode::NodeNotFound);
+        assert_eq!(error.code(), ErrorCode::NotFound);
     }
 }

@@ -7,18 +7,28 @@
 mod account;
 mod app;
 mod bookmarks;
+mod desktop;
 mod error;
+#[cfg_attr(not(test), expect(dead_code, reason = "the verbs that tell events follow"))]
+mod event;
 mod filter;
 mod ledger;
 mod migrate;
 mod settings;
 mod store;
+pub mod view;
 
 pub use account::Account;
 pub use app::{App, AppConfig};
 pub use bookmarks::{Bookmark, BookmarkId, BookmarkKind, Bookmarks, TunnelPlan};
-pub use error::{AppError, Error, ErrorCode};
+pub use desktop::{
+    Browser, Desktop, DesktopOptions, OutputSink, Program, SandboxAccount, SandboxOffer,
+    SandboxStarter,
+};
+pub use error::Error;
+pub use event::{Event, Events};
 pub use filter::{BadFilter, NodeFilter};
 pub use ledger::Leftover;
 pub use settings::{AccountLook, Settings, TerminalSettings, Theme};
 pub use store::{Kept, Loaded, Malformed, StoreError};
+pub use view::{AppError, ErrorCode};

@@ -132,6 +132,14 @@ def remote_host():
             assert lines.makefile("rb").readline().startswith(b"OK orders-db.internal")
 
 
+@check("an agent without multiplexing still forwards, one connection at a time")
+def old_agent():
+    with forward(node("prod-legacy-shop-01"), "AWS-StartPortForwardingSession",
+                 portNumber=80) as local:
+        for _ in range(3):
+            assert get(local, "/health") == b"ok\n"
+
+
 @check("a command document's output comes to standard output")
 def command():
     argv = start(node("prod-storefront-01"), "AWS-StartNonInteractiveCommand",

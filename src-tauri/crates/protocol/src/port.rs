@@ -171,6 +171,15 @@ impl Port {
         }
     }
 
+    /// A connection was told [`PortError::Busy`] and waits. One that has sent its last byte, and
+    /// is kept only for what may still come, then leaves after a second of silence.
+    pub fn handle_wanted(&mut self, now: Instant) {
+        match &mut self.mode {
+            Mode::Mux(_) => {}
+            Mode::Single(single) => single.handle_wanted(now),
+        }
+    }
+
     /// The connection has sent its last byte. The far side cannot be told without ending its
     /// answer, so it is told after [`PortConfig::linger`] only.
     pub fn finish(&mut self, id: StreamId, now: Instant) {

@@ -193,7 +193,10 @@ impl PortRole {
             };
             let stream = match port.open() {
                 Ok(stream) => stream,
-                Err(PortError::Busy) => return,
+                Err(PortError::Busy) => {
+                    port.handle_wanted(now);
+                    return;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "no stream for a connection");
                     self.waiting.pop_front();

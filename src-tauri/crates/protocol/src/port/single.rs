@@ -6,7 +6,7 @@
 //! belongs to a connection that is gone.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -15,10 +15,16 @@ use crate::event::PortKind;
 use crate::mux::frame::StreamId;
 use crate::payload::SessionFlag;
 
+/// How long a connection that sends nothing more may wait for the far side while another waits for
+/// its turn. The agent never tells that the destination has closed, so waiting is all there is.
+const LINGER_WHEN_WANTED: Duration = Duration::from_secs(1);
+
 pub(super) struct Single {
     config: PortConfig,
     last_id: u32,
     current: Option<Connection>,
+    /// Another connection waits for the current one to end.
+    is_wanted: bool,
     far_side: FarSide,
     /// The flag that says that a connection is gone waits to be sent.
     pending_flag: Option<SessionFlag>,
@@ -70,6 +76,7 @@ impl Single {
             config,
             last_id: 1,
             current: None,
+            is_wanted: false,
             far_side: FarSide::Greeting { bytes: VecDeque::new(), len: 0 },
             pending_flag: None,
             events: VecDeque::new(),
@@ -84,6 +91,7 @@ impl Single {
             return Err(PortError::Exhausted);
         }
         self.last_id = self.last_id.checked_add(2).ok_or(PortError::Exhausted)?;
+        self.is_wanted = false;
         let id = StreamId(self.last_id);
         let mut unconsumed = 0;
         if let FarSide::Greeting { bytes, len } = &mut self.far_side {
@@ -125,8 +133,21 @@ impl Single {
         Ok(())
     }
 
+    /// Another connection waits: one that lingers does so briefly.
+    pub(super) fn handle_wanted(&mut self, now: Instant) {
+        self.is_wanted = true;
+        let brief = now + self.linger();
+        if let Some(Connection { local: Local::Lingering { until }, .. }) = &mut self.current {
+            *until = brief.min(*until);
+        }
+    }
+
+    fn linger(&self) -> Duration {
+        if self.is_wanted { self.config.linger.min(LINGER_WHEN_WANTED) } else { self.config.linger }
+    }
+
     pub(super) fn finish(&mut self, id: StreamId, now: Instant) {
-        let linger = self.config.linger;
+        let linger = self.linger();
         if let Some(current) = self.current_mut(id)
             && current.local == Local::Open
         {
@@ -187,6 +208,7 @@ impl Single {
     }
 
     pub(super) fn handle_output(&mut self, payload: Bytes, now: Instant) {
+        let linger = self.linger();
         match (&mut self.far_side, &mut self.current) {
             (FarSide::Greeting { bytes, len }, _) => {
                 *len += payload.len();
@@ -195,7 +217,7 @@ impl Single {
             (FarSide::Connected, Some(current)) => {
                 current.unconsumed += payload.len();
                 if let Local::Lingering { until } = &mut current.local {
-                    *until = now + self.config.linger;
+                    *until = now + linger;
                 }
                 self.events.push_back(PortEvent::Data(current.id, payload));
             }

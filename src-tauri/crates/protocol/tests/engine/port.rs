@@ -326,6 +326,28 @@ fn single_forwarding_has_one_connection_and_says_when_it_is_gone() {
 }
 
 #[test]
+fn a_lingering_connection_makes_room_when_another_waits() {
+    let mut far = Far::new(PortKind::Single, |_| {});
+    let (port, now) = (&mut far.port, far.now);
+    let first = port.open().unwrap();
+    port.send(first, Bytes::from_static(b"ask")).unwrap();
+    port.finish(first, now);
+    assert_eq!(drain(port), ["ask"]);
+    assert_eq!(port.open(), Err(PortError::Busy));
+    port.handle_wanted(now);
+    let part_way = now + Duration::from_millis(900);
+    port.handle_output(Bytes::from_static(b"late"), part_way).unwrap();
+    let (until, _) = port.poll_timeout().unwrap();
+    assert_eq!(until, part_way + Duration::from_secs(1), "an answer on its way is waited for");
+    port.handle_timeout(until);
+    assert_eq!(drain(port), ["DisconnectToPort"]);
+    port.handle_flag_acknowledged(SessionFlag::DisconnectToPort);
+    let second = port.open().unwrap();
+    port.finish(second, until);
+    assert_eq!(port.poll_timeout().unwrap().0, until + Duration::from_secs(30), "nobody waits");
+}
+
+#[test]
 fn bytes_of_a_connection_that_is_gone_never_reach_the_next() {
     let mut far = Far::new(PortKind::Single, |_| {});
     let (port, now) = (&mut far.port, far.now);

@@ -283,6 +283,17 @@ impl Client {
     }
 
     pub(crate) async fn acknowledge(&mut self, message: &Message) {
+        let acknowledgement = self.acknowledgement(message);
+        self.send_frame(acknowledgement).await;
+    }
+
+    /// Acknowledges; a websocket that is closing does not take it.
+    pub(crate) async fn acknowledge_if_open(&mut self, message: &Message) {
+        let acknowledgement = self.acknowledgement(message);
+        self.send_frame_if_open(acknowledgement).await;
+    }
+
+    fn acknowledgement(&self, message: &Message) -> Bytes {
         let body = AcknowledgeBody::of(&message.message_type, message.id, message.sequence);
         let acknowledgement = Message {
             message_type: MessageType::Acknowledge,
@@ -291,7 +302,7 @@ impl Client {
             payload_type: PayloadType::Undefined,
             ..self.stream_message(0, PayloadType::Undefined, body.encode())
         };
-        self.send_frame(acknowledgement.encode()).await;
+        acknowledgement.encode()
     }
 
     /// The next stream message in order. Every one that comes is acknowledged, old ones too.
@@ -388,6 +399,13 @@ impl Client {
 
     pub(crate) async fn input(&mut self, bytes: impl Into<Bytes>) -> i64 {
         self.send(PayloadType::Output, bytes).await
+    }
+
+    /// The next message of the row; a websocket that is closing does not take it.
+    pub(crate) async fn input_if_open(&mut self, bytes: impl Into<Bytes>) {
+        let message = self.stream_message(self.next, PayloadType::Output, bytes);
+        self.next += 1;
+        self.send_frame_if_open(message.encode()).await;
     }
 
     pub(crate) async fn flag(&mut self, flag: SessionFlag) -> i64 {

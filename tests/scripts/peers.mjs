@@ -12,6 +12,7 @@ const file = (name) => join(root, "tests", "peers", name);
 /** Each prints `ok - NAME` or `not ok - NAME: why` for every check it makes. */
 const programs = [
   ["boto3", pythonProgram("python"), [file("boto3_api.py")]],
+  ["pyssm-client", pythonProgram("python"), [file("pyssm.py")]],
   ["ssm-session", process.execPath, [file("ssm_session.mjs")]],
   ["aws with our drop-in", pythonProgram("python"), [file("dropin.py")]],
 ];

@@ -69,9 +69,11 @@ impl SignatureError {
     }
 }
 
-/// Tells whether a request claims to be signed at all.
+/// Tells whether a request claims to be signed at all. Another scheme in the header, such as the
+/// `Bearer` of some clients that do not sign, claims nothing.
 pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
-    headers.contains_key(http::header::AUTHORIZATION)
+    let header = headers.get(http::header::AUTHORIZATION);
+    header.is_some_and(|header| header.as_bytes().starts_with(b"AWS4-"))
 }
 
 /// Reads the service a request claims to be signed for, before anything is checked.

@@ -168,6 +168,21 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads text, or a number as the text it is written in.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Scalar {
+        Text(String),
+        Number(serde_json::Number),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        None => String::new(),
+        Some(Scalar::Text(text)) => text,
+        Some(Scalar::Number(number)) => number.to_string(),
+    })
+}
+
 /// The body of `acknowledge`.
 ///
 /// Both official ends look at the sequence number only.
@@ -326,8 +341,8 @@ impl SizeBody {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct OpenDataChannel {
-    /// `1.0`.
-    #[serde(default, deserialize_with = "null_as_default")]
+    /// `1.0`. Independent clients write a number, and are served.
+    #[serde(default, deserialize_with = "text_or_number")]
     pub message_schema_version: String,
     /// A fresh id each time.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -399,6 +414,14 @@ mod tests {
         for number in 0..20 {
             assert_eq!(u32::from(PayloadType::from(number)), number);
         }
+    }
+
+    #[test]
+    fn an_opening_may_give_its_schema_version_as_a_number() {
+        let open = |text: &str| OpenDataChannel::parse(text).unwrap().message_schema_version;
+        assert_eq!(open(r#"{"MessageSchemaVersion": 1, "TokenValue": "t"}"#), "1");
+        assert_eq!(open(r#"{"MessageSchemaVersion": "1.0", "TokenValue": "t"}"#), "1.0");
+        assert_eq!(open(r#"{"MessageSchemaVersion": null, "TokenValue": "t"}"#), "");
     }
 
     #[test]

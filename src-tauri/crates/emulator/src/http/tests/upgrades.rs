@@ -18,7 +18,10 @@ async fn an_unsigned_upgrade_is_accepted_as_old_clients_need() {
     assert_eq!(answer.status, 101);
     assert_eq!(answer.headers["sec-websocket-accept"], ACCEPT);
     assert_eq!(answer.headers["upgrade"], "websocket");
-    assert_eq!(emulator.counts().upgrades["unsigned"], 1);
+    let mut bearing = upgrade(&session);
+    bearing.header("authorization", "Bearer what-is-no-signature");
+    assert_eq!(Wire::to(&emulator).await.ask(&bearing).await.status, 101);
+    assert_eq!(emulator.counts().upgrades["unsigned"], 2);
     emulator.stop().await;
 }
 

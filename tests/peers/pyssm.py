@@ -1,0 +1,93 @@
+"""pyssm-client, an independent client in Python, against the emulator's gateway and agent."""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+
+from harness import ENDPOINT, Terminal, check, client, node, run
+
+PYSSM = [os.path.join(os.path.dirname(sys.executable), "pyssm")]
+HERE = ["--region", os.environ["AWS_DEFAULT_REGION"], "--endpoint-url", ENDPOINT]
+
+
+@contextlib.contextmanager
+def forward(target, port, *more):
+    """A forward of pyssm's to `port`; yields the local port."""
+    argv = [*PYSSM, "port-forward", "--target", target, "--remote-port", str(port), *more, *HERE]
+    with Terminal(argv) as program:
+        yield int(program.expect(r"listening on 127\.0\.0\.1:(\d+)").group(1))
+        program.signal(signal.SIGINT)
+
+
+def get(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path)
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+@check("a shell is typed into, resized and left")
+def shell():
+    # It says everything once only, and an agent takes nothing before its shell is there. So the
+    # session is asked for first; by the time Python has started, the shell has too.
+    target = node("prod-storefront-01")
+    session = client("ssm").start_session(Target=target)
+    argv = [*PYSSM, "connect", json.dumps({**session, "target": target})]
+    with Terminal(argv) as program:
+        program.expect(r"[$#] ")
+        program.type("echo is-$((40+2))\r")
+        program.expect(r"is-42\r?\n")
+        program.resize(101, 31)
+        program.type("until [ \"$(stty size)\" = '31 101' ]; do :; done; echo resized-$((1+1))\r")
+        program.expect(r"resized-2\r?\n")
+        program.type("printf 'gr\\303\\274\\303\\237e\\n'\r")
+        program.expect("grüße\r?\n")
+        program.type("exit\r")
+        program.wait()
+
+
+@check("a forwarded port carries bytes both ways, connection after connection")
+def port():
+    with forward(node("prod-storefront-01"), 80) as local:
+        assert get(local, "/health") == b"ok\n"
+        size = 300_000
+        digest = hashlib.sha256(get(local, f"/bytes/{size}")).hexdigest()
+        assert digest == get(local, f"/sha256/{size}").decode().strip()
+        sent = os.urandom(size)
+        connection = http.client.HTTPConnection("127.0.0.1", local, timeout=20)
+        connection.request("POST", "/upload", sent)
+        answer = connection.getresponse().read().decode()
+        assert hashlib.sha256(sent).hexdigest() in answer, answer
+        connection.close()
+
+
+@check("several connections share one session")
+def several():
+    with forward(node("prod-storefront-01"), 7) as local:
+        open_ones = [socket.create_connection(("127.0.0.1", local), 10) for _ in range(5)]
+        for number, each in enumerate(open_ones):
+            each.settimeout(10)
+            each.sendall(b"connection %d\n" % number)
+        for number, each in enumerate(open_ones):
+            with each.makefile("rb") as lines:
+                assert lines.readline() == b"connection %d\n" % number
+            each.close()
+
+
+@check("a remote host is reached through a node")
+def remote_host():
+    more = ["--remote-host", "orders-db.internal"]
+    with forward(node("prod-bastion-01"), 5432, *more) as local:
+        with socket.create_connection(("127.0.0.1", local), 10) as lines:
+            lines.settimeout(10)
+            lines.sendall(b"SUM\n")
+            assert lines.makefile("rb").readline().startswith(b"OK orders-db.internal")
+
+
+run()

@@ -195,6 +195,7 @@ impl DataChannel {
         }
         self.is_connected = true;
         self.patience.connected(now);
+        self.acknowledgements.connected();
         self.outbox.connected();
         if self.is_resuming {
             self.nudge.begin(now);

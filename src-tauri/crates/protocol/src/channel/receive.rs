@@ -130,7 +130,8 @@ impl DataChannel {
             Arrival::Refused => {
                 tracing::debug!(sequence, "no room: the agent will send this again");
             }
-            Arrival::Held | Arrival::Duplicate => self.acknowledgements.push(id, sequence),
+            Arrival::Held => self.acknowledgements.push(id, sequence),
+            Arrival::Duplicate => self.acknowledgements.push_again(id, sequence),
             Arrival::Next(piece) => {
                 self.acknowledgements.push(id, sequence);
                 self.handle_piece(piece, now)?;

@@ -17,6 +17,7 @@ mod path;
 mod plan;
 mod plugin;
 mod run;
+mod speed;
 mod user;
 mod world;
 
@@ -26,7 +27,7 @@ use mutation::Mutation;
 const CLIENT_VERSION: &str = "1.2.764.0";
 
 /// Seeds of a default run.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 4000;
 
 #[test]
 fn nothing_is_lost_repeated_or_stalled() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::mutation::Mutation;
 use crate::plan::Plan;
@@ -25,8 +26,8 @@ pub(crate) fn wanted(default: u64) -> Range<u64> {
     }
 }
 
-/// One run.
-pub(crate) fn seed(seed: u64, mutation: Mutation) -> Result<(), String> {
+/// One run; answers how long it took by the simulation's clock.
+pub(crate) fn seed(seed: u64, mutation: Mutation) -> Result<Duration, String> {
     let run = AssertUnwindSafe(|| World::new(Plan::draw(seed), mutation).run());
     catch_unwind(run).unwrap_or_else(|_| Err("a panic".to_owned()))
 }

@@ -119,13 +119,13 @@ impl World {
         self.epoch + self.now
     }
 
-    /// Runs to the end of the session, or to what went wrong.
-    pub(crate) fn run(mut self) -> Result<(), String> {
+    /// Runs to the end of the session and answers when that was, or to what went wrong.
+    pub(crate) fn run(mut self) -> Result<Duration, String> {
         let deadline = self.plan.calm_after + PATIENCE;
         for _ in 0..STEPS {
             self.settle()?;
             if self.is_over()? {
-                return Ok(());
+                return Ok(self.now);
             }
             let Some(((at, _), happening)) = self.agenda.pop_first() else {
                 return Err(format!("nothing happens any more: {}", self.describe()));

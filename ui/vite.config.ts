@@ -12,5 +12,8 @@ export default defineConfig({
     environment: 'jsdom',
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
     setupFiles: ['tests/setup.ts'],
+    // Against hanging, not against a busy machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -17,14 +17,14 @@ const none = '';
 
 const fixed: Column[] = [
   { id: 'name', title: 'Name', width: 168, mono: false, text: (row) => row.node.name },
-  { id: 'id', title: 'Id', width: 160, mono: true, text: (row) => row.node.id },
+  { id: 'id', title: 'Id', width: 152, mono: true, text: (row) => row.node.id },
   { id: 'ip', title: 'Private IP', width: 104, mono: true, text: (row) => row.node.privateIp ?? none },
   { id: 'zone', title: 'Zone', width: 92, mono: false, text: (row) => row.node.zone ?? 'hybrid' },
   { id: 'platform', title: 'Platform', width: 78, mono: false, text: platformText },
   {
     id: 'agent',
     title: 'Agent',
-    width: 92,
+    width: 88,
     mono: false,
     text: (row) => row.node.agentVersion,
     sort: (row) => row.agent.map((part) => String(part).padStart(6, '0')).join('.'),

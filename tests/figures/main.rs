@@ -9,6 +9,7 @@ mod ground;
 mod output;
 mod prompt;
 mod throughput;
+mod window;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -45,7 +46,8 @@ async fn main() -> ExitCode {
     let topic = std::env::args().nth(1).unwrap_or_default();
     let measured = match topic.as_str() {
         "ground" => ground().await,
-        _ => Err(format!("no such topic: {topic:?}; there is: ground").into()),
+        "beside" => window::beside().await,
+        _ => Err(format!("no such topic: {topic:?}; there are: ground, beside").into()),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

@@ -25,7 +25,7 @@ async function program(path, args = []) {
 
 async function peerChecks(adit) {
   await ensurePython();
-  await ensureNpm();
+  await ensureNpm("peers");
   const { passed, failed } = await peers(adit, process.stderr).catch((error) => {
     if (!error.counts) throw error;
     process.stderr.write(error.unseen);

@@ -7,19 +7,19 @@ import { run } from "./run.mjs";
 import { Stamp } from "./stamp.mjs";
 
 const files = ["package.json", "package-lock.json"];
-const peers = join(root, "tests", "peers");
-const home = join(cache, "peers-npm");
+const homeOf = (name) => join(cache, `${name}-npm`);
 
-/** Where `import` finds the packages of tests/peers/package.json. */
-export const npmModules = join(home, "node_modules");
+/** Where `import` finds the packages of tests/`name`/package.json. */
+export const npmModules = (name) => join(homeOf(name), "node_modules");
 
 /** Installs those outside the clone, or finds them installed. Answers what it did. */
-export async function ensureNpm() {
-  const stamp = new Stamp(home, files.map((name) => readFileSync(join(peers, name), "utf8")));
+export async function ensureNpm(name) {
+  const [from, home] = [join(root, "tests", name), homeOf(name)];
+  const stamp = new Stamp(home, files.map((file) => readFileSync(join(from, file), "utf8")));
   if (stamp.holds) return "as it was";
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
-  for (const name of files) cpSync(join(peers, name), join(home, name));
+  for (const file of files) cpSync(join(from, file), join(home, file));
   await install(home);
   stamp.set();
   return "installed";

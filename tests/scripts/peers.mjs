@@ -23,7 +23,7 @@ export async function peers(adit, out = process.stdout) {
   const counts = { passed: 0, failed: 0 };
   let unseen = "";
   await withSandbox(adit, async (environment) => {
-    const env = { ...environment, ADIT_BINARY: adit, ADIT_PEERS_MODULES: npmModules };
+    const env = { ...environment, ADIT_BINARY: adit, ADIT_PEERS_MODULES: npmModules("peers") };
     for (const [name, command, args] of programs) {
       out.write(`   ${name}\n`);
       const said = await run(command, args, { env, minutes: 8, inherit: false }).catch((error) => {

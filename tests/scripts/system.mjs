@@ -13,6 +13,14 @@ export const packages = {
   test: {
     python3: "runs boto3, the aws command and pyssm-client against us",
     "python3-venv": "keeps those out of the system's own Python",
+    xvfb: "a screen of its own for each window that is tested",
+    "webkit2gtk-driver": "clicks and types in the window",
+    dbus: "a session bus of its own for each of them",
+    "gnome-keyring": "a keyring, the same way",
+    "python3-dbus": "a tray and a notification daemon for the window to use",
+    "python3-gi": "the loop those run in",
+    "python3-xlib": "closes windows, and sees what is on the screen",
+    "fonts-dejavu-core": "letters for that screen",
   },
 };
 

@@ -38,7 +38,7 @@ await check("tests", "documentation examples", rust.docTests);
 await check("doc", "documentation", rust.documentation);
 if (!without.includes("peers")) {
   await setUp("Python packages", ensurePython);
-  await setUp("npm packages", ensureNpm);
+  await setUp("npm packages", () => ensureNpm("peers"));
   await report.step("programs not ours", () => peers(adit));
 }
 process.exitCode = report.close();

@@ -1,6 +1,11 @@
 /** A backend whose calls are watched. Every command answers null unless it is given here. */
+import { vi } from 'vitest';
+
 import type { Backend, Commands, EventName, EventValue, NodeView, TerminalSettings } from '../src/backend';
 import { connect } from '../src/backend';
+
+/** Waits until `check` no longer throws; the deadline is for what never comes, not for a busy machine. */
+export const eventually = (check: () => void) => vi.waitFor(check, { timeout: 60_000 });
 
 export interface Fake {
   calls: [name: string, ...given: unknown[]][];

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { fakeBackend, terminalSettings, type Fake } from '../../tests/fake';
+import { eventually, fakeBackend, terminalSettings, type Fake } from '../../tests/fake';
 import { Tabs } from './tabs.svelte';
 
 // The screen needs a canvas; what it is told is all that matters here.
@@ -31,7 +31,7 @@ const web = { profileId: 'p', region: 'r', nodeId: 'i-1', nodeName: 'web-1' };
 const api = { ...web, nodeId: 'i-2', nodeName: 'api-1' };
 let fake: Fake;
 let tabs: Tabs;
-const settled = () => vi.waitFor(() => expect(fake.of('terminalOpen').length).toBeGreaterThan(0));
+const settled = () => eventually(() => expect(fake.of('terminalOpen').length).toBeGreaterThan(0));
 const state = (id: string, state: Parameters<Tabs['take']>[0]['state']) =>
   tabs.take({ id, target: web, state, user: null, idleEndMs: null, sessionId: null });
 
@@ -45,7 +45,7 @@ beforeEach(async () => {
 describe('tabs', () => {
   it('opens one for each node and starts its session', async () => {
     tabs.open([web, api]);
-    await vi.waitFor(() => expect(fake.of('terminalOpen')).toHaveLength(2));
+    await eventually(() => expect(fake.of('terminalOpen')).toHaveLength(2));
     expect(tabs.list.map((tab) => tabs.titleOf(tab))).toEqual(['web-1', 'api-1']);
     expect(tabs.front).toBe(tabs.list[1]?.id);
     expect(tabs.toneOf(tabs.list[0]!)).toBe('starting');
@@ -67,19 +67,19 @@ describe('tabs', () => {
 
   it('types into its own session, or into all that share', async () => {
     const [first, second] = tabs.open([web, api]);
-    await vi.waitFor(() => expect(fake.of('terminalOpen')).toHaveLength(2));
+    await eventually(() => expect(fake.of('terminalOpen')).toHaveLength(2));
     for (const pane of [first, second]) state(pane!.id, { state: 'connected' });
     tabs.typed(first!, 'a', 'utf8');
-    await vi.waitFor(() => expect(fake.of('terminalWrite')).toEqual([[first!.id, 'a', 'utf8']]));
+    await eventually(() => expect(fake.of('terminalWrite')).toEqual([[first!.id, 'a', 'utf8']]));
     tabs.broadcast = new Set([first!.id, second!.id]);
     tabs.typed(first!, 'b', 'utf8');
-    await vi.waitFor(() => expect(fake.of('terminalWrite')).toHaveLength(3));
+    await eventually(() => expect(fake.of('terminalWrite')).toHaveLength(3));
   });
 
   it('shows a session that could not be asked for as failed', async () => {
     fake = await fakeBackend({ terminalOpen: () => Promise.reject(new Error('no')) });
     const [pane] = tabs.open([web]);
-    await vi.waitFor(() => expect(pane!.shown.state).toBe('failed'));
+    await eventually(() => expect(pane!.shown.state).toBe('failed'));
   });
 
   it('asks before several lines are pasted', async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { fakeBackend, type Fake } from '../../tests/fake';
+import { eventually, fakeBackend, type Fake } from '../../tests/fake';
 import type { TunnelSpec, TunnelState, TunnelView } from '../backend';
 import { notices } from '../lib/notices.svelte';
 import { TunnelForm } from './form.svelte';
@@ -103,17 +103,17 @@ describe('tunnels', () => {
 
   it('takes another port and starts', async () => {
     tunnels.usePort(tunnel(), 5433);
-    await vi.waitFor(() => expect(fake.of('tunnelSwitch')).toEqual([['t1', true]]));
+    await eventually(() => expect(fake.of('tunnelSwitch')).toEqual([['t1', true]]));
     expect(fake.of('tunnelSave')).toEqual([['t1', { ...spec, localPort: 5433 }]]);
   });
 
   it('brings a removed tunnel back', async () => {
     tunnels.takeAll([tunnel()]);
     tunnels.remove(tunnel());
-    await vi.waitFor(() => expect(notices.list.at(-1)?.text).toBe('Removed orders-db.'));
+    await eventually(() => expect(notices.list.at(-1)?.text).toBe('Removed orders-db.'));
     expect(tunnels.all).toEqual([]);
     notices.list.at(-1)?.action?.run();
-    await vi.waitFor(() => expect(fake.of('tunnelSwitch')).toEqual([['t9', true]]));
+    await eventually(() => expect(fake.of('tunnelSwitch')).toEqual([['t9', true]]));
     expect(fake.of('tunnelSave')).toEqual([[null, spec]]);
   });
 

@@ -76,15 +76,16 @@ export class Pane {
   /** Starts a session, the first or a new one after the last has ended. */
   async start(): Promise<void> {
     if (this.#closed || (this.view !== null && !isOver(this.view.state))) return;
-    const again = this.screen !== null;
     this.#local({ state: 'starting', step: 'session' });
-    const screen = await this.#ready();
-    if (again) screen.settle(`── new session at ${second(Date.now())} ──`);
+    this.screen?.settle(`── new session at ${second(Date.now())} ──`);
     this.#output?.stop();
     this.#input?.stop();
+    // The session starts while the screen is made: neither waits for the other.
+    const ready = this.#ready();
     const output = new Output(
       (bytes, taken) => {
-        screen.write(bytes, taken);
+        if (this.screen === null) void ready.then((screen) => screen.write(bytes, taken));
+        else this.screen.write(bytes, taken);
         this.#keep.poke();
       },
       (bytes) => attempt(call.terminalAck(this.id, bytes)),
@@ -94,12 +95,12 @@ export class Pane {
       (data, encoding) => call.terminalWrite(this.id, data, encoding),
       () => undefined,
     );
-    const size = screen.size;
+    const size = this.screen?.size ?? lastSize;
     this.#open = false;
     try {
       await call.terminalOpen(this.id, this.target, size, (piece) => output.take(piece));
       this.#open = true;
-      const now = screen.size;
+      const now = (await ready).size;
       if (now.cols !== size.cols || now.rows !== size.rows) attempt(call.terminalResize(this.id, now));
     } catch (thrown) {
       this.#local({ state: 'failed', error: asAppError(thrown) });

@@ -15,6 +15,8 @@ pub(crate) struct Load {
     /// Bytes a second from the far side, and when that was measured.
     down_rate: AtomicU64,
     measured_ms: AtomicU64,
+    /// Connections that shared it then.
+    receiving: AtomicUsize,
     /// When there last was traffic, or a connection on its way here.
     used_ms: AtomicU64,
     /// Refused connections since one was not.
@@ -29,6 +31,7 @@ impl Load {
             connections: AtomicUsize::new(0),
             down_rate: AtomicU64::new(0),
             measured_ms: AtomicU64::new(0),
+            receiving: AtomicUsize::new(0),
             used_ms: AtomicU64::new(0),
             refusals: AtomicUsize::new(0),
             was_ready: AtomicBool::new(false),
@@ -72,13 +75,19 @@ impl Load {
         if is_old { 0 } else { self.down_rate.load(Ordering::Relaxed) }
     }
 
+    /// Answers how many connections share what comes from the far side, as of late.
+    pub(crate) fn receiving(&self) -> usize {
+        self.receiving.load(Ordering::Relaxed)
+    }
+
     /// Notes traffic.
     pub(crate) fn note_used(&self, now: Instant) {
         self.used_ms.store(self.since_start_ms(now), Ordering::Relaxed);
     }
 
-    /// Notes bytes a second from the far side.
-    pub(crate) fn note_down_rate(&self, rate: u64, now: Instant) {
+    /// Notes bytes a second from the far side, and how many connections shared them.
+    pub(crate) fn note_down_rate(&self, rate: u64, receiving: usize, now: Instant) {
+        self.receiving.store(receiving, Ordering::Relaxed);
         self.down_rate.store(rate, Ordering::Relaxed);
         self.measured_ms.store(self.since_start_ms(now), Ordering::Relaxed);
     }

@@ -40,6 +40,10 @@ const ALL_BEHIND_BYTES: usize = 16 * 1024 * 1024;
 const STRIDE_BYTES: usize = 64 * 1024;
 const STRIDE_PAUSE: Duration = Duration::from_millis(20);
 
+/// A connection is held back by the session's pace if it gets at least one part in this many of
+/// what arrives.
+const SHARE_OF_SPAN: u64 = 8;
+
 /// How a port session treats its connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PortSettings {
@@ -94,6 +98,8 @@ struct Seat {
     owed: usize,
     /// Bytes handed over and not written yet.
     undelivered: usize,
+    /// Bytes that arrived since the load was last measured.
+    span_bytes: u64,
 }
 
 impl PortRole {
@@ -298,6 +304,7 @@ impl PortRole {
         let seat = self.streams.get(&stream).and_then(|key| self.seats.get_mut(key));
         let Some(seat) = seat else { return };
         seat.undelivered += len;
+        seat.span_bytes += len as u64;
         seat.deliver(Delivery::Data(bytes));
         self.undelivered += len;
         if is_behind(seat.undelivered, self.undelivered) {
@@ -331,7 +338,10 @@ impl PortRole {
             return;
         }
         let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        self.load.note_down_rate(self.span_bytes * 1000 / span_ms.max(1), now);
+        let worth_counting = (self.span_bytes / SHARE_OF_SPAN).max(1);
+        let shares = self.seats.values_mut().map(|seat| std::mem::take(&mut seat.span_bytes));
+        let receiving = shares.filter(|bytes| *bytes >= worth_counting).count();
+        self.load.note_down_rate(self.span_bytes * 1000 / span_ms.max(1), receiving, now);
         self.span_start = now;
         self.span_bytes = 0;
     }
@@ -352,6 +362,7 @@ impl Seat {
             backlog: VecDeque::new(),
             owed: 0,
             undelivered: 0,
+            span_bytes: 0,
         }
     }
 

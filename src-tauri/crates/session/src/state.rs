@@ -258,7 +258,7 @@ pub enum TunnelEvent {
     },
     /// The agent's pacing holds several connections back; more lanes would help.
     PacedByAgent {
-        /// How many connections share one session.
+        /// How many connections share what comes through one session.
         connections: usize,
     },
 }

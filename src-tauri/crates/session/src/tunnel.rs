@@ -720,6 +720,37 @@ mod tests {
         assert_eq!(bench.account.with(|calls| calls.terminated.len()), 1, "the last is kept");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn pacing_is_mentioned_only_when_it_holds_several_connections_back() {
+        let (mut bench, tunnel) = open(TunnelSpec::new("i-1", 80));
+        let mut events = tunnel.events();
+        let mut far = Far::join(&mut bench.door).await;
+        let mut nears = Vec::new();
+        let mut streams = Vec::new();
+        for _ in 0..2 {
+            nears.push(connect(&tunnel).await);
+            streams.push(far.opened().await);
+        }
+        let readers: Vec<_> = nears
+            .into_iter()
+            .map(|mut near| tokio::spawn(async move { near.read_to_end(&mut Vec::new()).await }))
+            .collect();
+        // As much as an agent sends: to one while the other is idle, then to both.
+        for (receivers, is_mentioned) in [(&streams[..1], false), (&streams[..], true)] {
+            for turn in 0..600 {
+                let stream = receivers[turn % receivers.len()];
+                far.send(Command::Psh, stream, &[7; 8000]).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let told = std::iter::from_fn(|| events.try_recv().ok())
+                .filter(|event| matches!(event, TunnelEvent::PacedByAgent { connections: 2 }))
+                .count();
+            assert_eq!(told == 1, is_mentioned, "{told}");
+        }
+        drop(tunnel);
+        drop(readers);
+    }
+
     #[cfg(unix)]
     #[tokio::test]
     async fn a_unix_socket_serves_as_well() {

@@ -46,6 +46,8 @@ const STALE_NAME: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes a second through one session at which the agent's pacing is what limits.
 const PACED_RATE: u64 = 560 * 1024;
+/// More than the pacing lets through: something else limits.
+const MOST_PACED_RATE: u64 = 1100 * 1024;
 /// Looks in a row that must find so.
 const PACED_LOOKS: u32 = 3;
 /// After an accept failed, most often for want of file descriptors.
@@ -437,8 +439,8 @@ impl Supervisor {
         let paced = self
             .lanes
             .iter()
-            .filter(|lane| lane.down_rate(now) >= PACED_RATE)
-            .map(|lane| lane.load().connections())
+            .filter(|lane| (PACED_RATE..=MOST_PACED_RATE).contains(&lane.down_rate(now)))
+            .map(|lane| lane.load().receiving())
             .max()
             .filter(|connections| *connections > 1);
         self.paced_looks = paced.map_or(0, |_| self.paced_looks + 1);

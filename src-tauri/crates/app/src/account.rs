@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws::{
     CallError, Client, ControlPlane, Identity, Inventory, InventoryEvent, ManagedNode, NodeId,
-    PingStatus, Region, Regions,
+    PingStatus, Platform, Region, Regions,
 };
 
 use crate::error::Error;
@@ -110,6 +110,16 @@ impl Account {
             return Err(Error::NoSuchNode { wanted: wanted.to_owned(), region, near });
         }
         choose(wanted, fitting)
+    }
+
+    /// Says whether a node runs Windows. One that was given by its id alone is looked up; what
+    /// cannot be found out counts as no.
+    pub async fn is_windows(&self, node: &ManagedNode) -> bool {
+        if node.platform != Platform::Unknown {
+            return node.platform == Platform::Windows;
+        }
+        let known = self.client.node(&node.id).await.ok().flatten();
+        known.is_some_and(|known| known.platform == Platform::Windows)
     }
 
     async fn all(&self) -> Result<Vec<ManagedNode>, Error> {

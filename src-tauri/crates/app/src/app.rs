@@ -182,6 +182,11 @@ impl App {
         self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).sessions()
     }
 
+    /// Forgets what was left behind, so that another process finds it.
+    pub fn leave_leftovers(&self) {
+        drop(std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner)));
+    }
+
     /// Ends what a killed process left behind, and tells how each went. What could not be ended
     /// is found again at the next start.
     pub async fn end_leftovers(&self) -> Vec<Leftover> {

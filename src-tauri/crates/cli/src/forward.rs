@@ -1,48 +1,100 @@
-//! `adit forward`: a local port for as long as the command runs.
+//! `adit forward`: local ports for as long as the command runs.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use app::{Account, App};
-use session::{LocalSpec, TunnelEvent, TunnelHandle, TunnelSpec, TunnelState};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use session::{LocalEnd, LocalSpec, TunnelEvent, TunnelHandle, TunnelSpec, TunnelState};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::failure::{Failure, say};
-use crate::forwarding::Forwarding;
-use crate::signals::asked_to_stop;
+use crate::forwarding::Another;
+use crate::signals::Signals;
 
-/// What a forward is to be.
+/// What is to be forwarded, through which node.
 pub(crate) struct Wanted {
     pub(crate) node: String,
-    pub(crate) to: Forwarding,
-    pub(crate) local_port: Option<u16>,
+    pub(crate) forwards: Vec<Another>,
     pub(crate) bind: Vec<IpAddr>,
     pub(crate) lanes: u8,
     pub(crate) reason: Option<String>,
 }
 
-/// Opens the forward and keeps it until the process is asked to stop, or an error ends it.
+/// A forward that listens.
+struct Open {
+    tunnel: TunnelHandle,
+    /// As a person knows it.
+    destination: String,
+}
+
+/// Opens the forwards and keeps them until the process is asked to stop, or an error ends one.
 ///
 /// # Errors
-/// Whatever kept the port or the session from being had.
+/// Whatever kept a port or a session from being had.
 pub(crate) async fn open(app: &App, account: &Account, wanted: Wanted) -> Result<(), Failure> {
-    let node = account.find(&wanted.node).await?;
-    let name = node.label().to_owned();
-    let mut spec = TunnelSpec::new(node.id.to_string(), wanted.to.port);
-    spec.host.clone_from(&wanted.to.host);
-    spec.lanes = wanted.lanes;
-    spec.reason.clone_from(&wanted.reason);
-    let tunnel = listen(app, account, &mut spec, &wanted)?;
-    let destination = match &wanted.to.host {
-        Some(host) => format!("{host}:{} via {name}", wanted.to.port),
-        None => format!("{name}:{}", wanted.to.port),
+    let mut signals = Signals::listen();
+    let node = tokio::select! {
+        node = account.find(&wanted.node) => node?,
+        _ = signals.next() => return Ok(()),
     };
-    say(&format!("Listening on {} for {destination}. Ctrl-C stops it.", tunnel.local()));
-    let failed = watch(&tunnel, &destination).await;
-    tunnel.stop().await;
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok(()),
+    let mut open = Vec::new();
+    for forward in &wanted.forwards {
+        let mut spec = TunnelSpec::new(node.id.to_string(), forward.to.port);
+        spec.host.clone_from(&forward.to.host);
+        spec.lanes = wanted.lanes;
+        spec.reason.clone_from(&wanted.reason);
+        let tunnel = listen(app, account, &mut spec, &wanted.bind, forward)?;
+        let destination = match &forward.to.host {
+            Some(host) => format!("{host}:{} via {}", forward.to.port, node.label()),
+            None => format!("{}:{}", node.label(), forward.to.port),
+        };
+        open.push(Open { tunnel, destination });
     }
+    let result = serve(&open, signals).await;
+    let stopping: Vec<_> = open.iter().map(|open| open.tunnel.stop()).collect();
+    for stopped in stopping {
+        stopped.await;
+    }
+    result
+}
+
+async fn serve(open: &[Open], mut signals: Signals) -> Result<(), Failure> {
+    for Open { tunnel, destination } in open {
+        let addresses = addresses(tunnel.local());
+        say(&format!(
+            "Listening on {} for {destination}. Ctrl-C stops it.",
+            addresses.join(" and ")
+        ));
+        print(&addresses).map_err(Failure::Output)?;
+    }
+    let mut watching: FuturesUnordered<_> = open.iter().map(watch).collect();
+    tokio::select! {
+        _ = signals.next() => Ok(()),
+        Some(Some(error)) = watching.next() => Err(error.into()),
+        else => Ok(()),
+    }
+}
+
+/// Every address it listens on.
+fn addresses(local: &LocalEnd) -> Vec<String> {
+    match local {
+        LocalEnd::Tcp { addresses } => addresses.iter().map(ToString::to_string).collect(),
+        LocalEnd::Unix { path } => vec![path.display().to_string()],
+    }
+}
+
+/// Prints addresses for a program that reads them; a person has been told.
+fn print(addresses: &[String]) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    if output.is_terminal() {
+        return Ok(());
+    }
+    for address in addresses {
+        writeln!(output, "{address}")?;
+    }
+    output.flush()
 }
 
 /// Without a wish, the same port as over there if it can be had here, else any.
@@ -50,9 +102,10 @@ fn listen(
     app: &App,
     account: &Account,
     spec: &mut TunnelSpec,
-    wanted: &Wanted,
+    bind: &[IpAddr],
+    wanted: &Another,
 ) -> Result<TunnelHandle, session::Error> {
-    let local = |port| match wanted.bind.as_slice() {
+    let local = |port| match bind {
         [] => LocalSpec::loopback(port),
         addresses => LocalSpec::Tcp { addresses: addresses.to_vec(), port },
     };
@@ -67,15 +120,13 @@ fn listen(
 }
 
 /// Tells what happens until it is over; answers the error that ended it, if one did.
-async fn watch(tunnel: &TunnelHandle, destination: &str) -> Option<std::sync::Arc<session::Error>> {
+async fn watch(open: &Open) -> Option<Arc<session::Error>> {
+    let Open { tunnel, destination } = open;
     let mut state = tunnel.state();
     let mut events = tunnel.events();
-    let stop = asked_to_stop();
-    tokio::pin!(stop);
     let mut told = Told::Starting;
     loop {
         tokio::select! {
-            () = &mut stop => return None,
             changed = state.changed() => {
                 let now = state.borrow_and_update().clone();
                 if let TunnelState::Failed { error } = now {
@@ -89,7 +140,7 @@ async fn watch(tunnel: &TunnelHandle, destination: &str) -> Option<std::sync::Ar
                     && told == Told::Starting
                     && !is_transient(error)
                 {
-                    return Some(std::sync::Arc::clone(error));
+                    return Some(Arc::clone(error));
                 }
                 told = tell(told, &now, destination);
             }
@@ -123,7 +174,7 @@ fn tell(told: Told, state: &TunnelState, destination: &str) -> Told {
         TunnelState::Listening { .. } => {
             match told {
                 Told::Starting => say(&format!("Connected to {destination}.")),
-                Told::Trouble => say("Connected again."),
+                Told::Trouble => say(&format!("Connected to {destination} again.")),
                 Told::Ready => {}
             }
             Told::Ready

@@ -44,9 +44,40 @@ impl Forwarding {
     }
 }
 
+/// A forward beside the first, with the local port it wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Another {
+    pub(crate) to: Forwarding,
+    pub(crate) local_port: Option<u16>,
+}
+
+impl Another {
+    /// Reads `[HOST:]PORT[=LOCAL]`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for a person.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let Some((to, local)) = text.rsplit_once('=') else {
+            return Ok(Self { to: Forwarding::parse(text)?, local_port: None });
+        };
+        let local_port = local
+            .parse()
+            .map_err(|_| format!("`{local}` is not a local port: a number up to 65535"))?;
+        Ok(Self { to: Forwarding::parse(to)?, local_port: Some(local_port) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_forward_may_name_its_local_port() {
+        let port = |text| Another::parse(text).map(|another| (another.to.port, another.local_port));
+        assert_eq!(port("80"), Ok((80, None)));
+        assert_eq!(port("db:5432=15432"), Ok((5432, Some(15432))));
+        assert!(port("80=x").expect_err("no port").contains("`x`"));
+    }
 
     fn parse(text: &str) -> Result<(Option<String>, u16), String> {
         Forwarding::parse(text).map(|forwarding| (forwarding.host, forwarding.port))

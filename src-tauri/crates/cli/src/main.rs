@@ -4,16 +4,21 @@
 //! Nothing but data goes to standard output; words for people go to standard error.
 
 mod arguments;
+mod command_line;
 mod escape;
 mod failure;
 mod forward;
 mod forwarding;
 #[cfg(any(windows, test))]
 mod keys;
+mod leftovers;
 mod logging;
 mod nodes;
 mod plugin;
+mod proxy;
+mod run;
 mod sandbox;
+mod screen;
 mod shell;
 mod signals;
 mod tty;
@@ -27,6 +32,7 @@ use clap::Parser as _;
 
 use crate::arguments::{Arguments, Scope, Verb};
 use crate::failure::Failure;
+use crate::forwarding::Another;
 use crate::sandbox::Sandbox;
 
 /// How long sessions may take to be ended at the service.
@@ -40,16 +46,17 @@ fn main() -> ExitCode {
         };
     let mut arguments = std::env::args();
     let name = arguments.next().unwrap_or_default();
-    if is_plugin(&name) {
+    let status = if is_plugin(&name) {
         logging::start(0);
-        return runtime.block_on(plugin::run(&arguments.collect::<Vec<_>>()));
-    }
-    let arguments = Arguments::parse();
-    logging::start(arguments.verbose);
-    match runtime.block_on(run(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
-    }
+        runtime.block_on(plugin::run(&arguments.collect::<Vec<_>>()))
+    } else {
+        let arguments = Arguments::parse();
+        logging::start(arguments.verbose);
+        runtime.block_on(run(arguments)).unwrap_or_else(|failure| failure.tell())
+    };
+    // What is still being written to a reader that does not read is not waited for.
+    runtime.shutdown_background();
+    status
 }
 
 /// The name decides, as it does for every program that is called by several names.
@@ -57,11 +64,17 @@ fn is_plugin(name: &str) -> bool {
     Path::new(name).file_stem().is_some_and(|stem| stem == "session-manager-plugin")
 }
 
-async fn run(arguments: Arguments) -> Result<(), Failure> {
-    if let Verb::Sandbox { port, profiles, pass_through } = &arguments.verb {
-        return sandbox::serve(*port, profiles.as_deref(), *pass_through).await;
+async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { scope, verb, .. } = arguments;
+    if let Verb::Sandbox { port, profiles, pass_through } = &verb {
+        sandbox::serve(*port, profiles.as_deref(), *pass_through).await?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let sandbox = match arguments.scope.sandbox {
+    if let Verb::Proxy { print_config: true, .. } = verb {
+        print(&proxy::ssh_config(&scope))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let sandbox = match scope.sandbox {
         true => Some(Sandbox::start(0, None, true).await?),
         false => None,
     };
@@ -70,7 +83,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         None => AppConfig::user(),
     };
     let app = App::open(config);
-    let done = carry_out(&app, &arguments.scope, arguments.verb).await;
+    let done = carry_out(&app, &scope, verb).await;
     app.shutdown(SHUTDOWN_LIMIT).await;
     if let Some(sandbox) = sandbox {
         sandbox.stop().await;
@@ -78,17 +91,37 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     done
 }
 
-async fn carry_out(app: &App, scope: &Scope, verb: Verb) -> Result<(), Failure> {
+async fn carry_out(app: &App, scope: &Scope, verb: Verb) -> Result<ExitCode, Failure> {
+    if let Verb::Leftovers { end } = verb {
+        return leftovers::list(app, end).await;
+    }
+    leftovers::mention(app);
     let account: Account = app.account(scope.profile.as_deref(), scope.region.as_deref())?;
     match verb {
-        Verb::Nodes { filter, json } => nodes::list(&account, &filter, json).await,
-        Verb::Shell { node, document, reason } => {
-            shell::open(app, &account, &node, document, reason).await
+        Verb::Nodes { filter, json } => nodes::list(&account, &filter, json).await?,
+        Verb::Shell { node, start } => return shell::open(app, &account, &node, start).await,
+        Verb::Run { node, tty, start, command } => {
+            let wanted = run::Wanted { node, command, on_terminal: tty, start };
+            return run::run(app, &account, wanted).await;
         }
-        Verb::Forward { node, to, local_port, bind, lanes, reason } => {
-            let wanted = forward::Wanted { node, to, local_port, bind, lanes, reason };
-            forward::open(app, &account, wanted).await
+        Verb::Proxy { node, port, linger, reason, .. } => {
+            let node = node.unwrap_or_default();
+            let linger = Duration::from_secs(linger);
+            return proxy::open(app, &account, proxy::Wanted { node, port, linger, reason }).await;
         }
-        Verb::Sandbox { .. } => Ok(()),
+        Verb::Forward { node, to, local_port, also, bind, lanes, reason } => {
+            let forwards = std::iter::once(Another { to, local_port }).chain(also).collect();
+            let wanted = forward::Wanted { node, forwards, bind, lanes, reason };
+            forward::open(app, &account, wanted).await?;
+        }
+        Verb::Sandbox { .. } | Verb::Leftovers { .. } => {}
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts data on standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)
 }

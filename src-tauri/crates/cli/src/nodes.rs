@@ -1,10 +1,11 @@
 //! `adit nodes`
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use app::Account;
 
 use crate::failure::{Failure, say};
+use crate::print;
 
 /// Prints the nodes that fit, by name.
 ///
@@ -38,26 +39,29 @@ pub(crate) async fn list(
             ]
         });
         let headings = ["NAME", "ID", "STATE", "PRIVATE IP", "ZONE", "PLATFORM", "AGENT"];
-        text = table(headings, rows.collect());
+        // A program that reads the table wants nothing but nodes.
+        let is_watched = std::io::stdout().is_terminal();
+        text = table(is_watched.then_some(headings), rows.collect());
     }
-    let mut output = std::io::stdout().lock();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)?;
-    if nodes.is_empty() && std::io::stderr().is_terminal() {
+    print(&text)?;
+    if nodes.is_empty() {
         say(&format!("No managed node in {} fits.", account.region()));
     }
     Ok(())
 }
 
 /// Lines up columns with two blanks between them.
-fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> String {
-    let mut widths = headings.map(|heading| heading.chars().count());
+fn table<const N: usize>(headings: Option<[&str; N]>, rows: Vec<[String; N]>) -> String {
+    let rows: Vec<_> =
+        headings.map(|words| words.map(str::to_owned)).into_iter().chain(rows).collect();
+    let mut widths = [0; N];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
-    for row in std::iter::once(headings.map(str::to_owned)).chain(rows) {
+    for row in rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         text.push_str(line.trim_end());
@@ -73,6 +77,7 @@ mod tests {
     #[test]
     fn columns_line_up_by_characters() {
         let rows = vec![["wéb".to_owned(), "1".to_owned()], ["a".to_owned(), "22".to_owned()]];
-        assert_eq!(table(["N", "ID"], rows), "N    ID\nwéb  1\na    22\n");
+        assert_eq!(table(Some(["N", "ID"]), rows.clone()), "N    ID\nwéb  1\na    22\n");
+        assert_eq!(table(None, rows), "wéb  1\na    22\n");
     }
 }

@@ -16,21 +16,20 @@ use arguments::{Asked, Started};
 use granted::Granted;
 use session::{
     AttachSpec, Attached, CommandHandle, CommandOutput, ControlError, Error, PortSession,
-    SessionEnd, SessionId, SessionState, StartRequest, StdioHandle, StdioOutput, Stream, Ticket,
-    Token, TunnelEvent, TunnelHandle, TunnelState,
+    SessionEnd, SessionId, SessionState, StartRequest, Ticket, Token, TunnelEvent, TunnelHandle,
+    TunnelState,
 };
 use tokio::sync::watch;
 
+use crate::proxy::{self, Joined, LINGER};
+use crate::screen::{self, Errors};
 use crate::shell::{self, Manners};
-use crate::signals::{asked_to_stop, interrupted};
-use crate::tty::{self, TtyEvent};
+use crate::signals::{Signal, Signals};
 
 /// The release whose words and arguments these are.
 const VERSION: &str = "1.2.764.0";
 /// How long the session may take to be ended at the service.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-/// How long the far side has for its last words once standard input has ended.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// Does what the official client would. Its exit status is 0 in every case.
 pub(crate) async fn run(arguments: &[String]) -> ExitCode {
@@ -76,11 +75,18 @@ async fn carry_out(started: Started) {
     if is_watched {
         show(&words::starting(&id));
     }
+    let app = App::open(AppConfig::user());
+    app.leave_leftovers();
+    session(&app, started, is_watched).await;
+    app.shutdown(SHUTDOWN_LIMIT).await;
+}
+
+async fn session(app: &App, started: Started, is_watched: bool) {
+    let id = started.response.session_id.clone();
     let stream_url = match url::Url::parse(&started.response.stream_url) {
         Ok(url) => url,
         Err(error) => return show(&words::cannot_start(&format!("StreamUrl: {error}"))),
     };
-    let app = App::open(AppConfig::user());
     let (profile, region) = (started.profile.as_deref(), Some(started.region.as_str()));
     let account = match &started.endpoint {
         Some(endpoint) => app.account_at(profile, region, endpoint),
@@ -104,48 +110,58 @@ async fn carry_out(started: Started) {
         flow: shell::flow(),
         linger: LINGER,
     };
+    let mut signals = Signals::listen();
     let attached = tokio::select! {
         attached = app.engine().attach(control, spec) => Some(attached),
-        () = asked_to_stop() => None,
+        _ = signals.next() => None,
     };
-    let screen = match &attached {
-        Some(Ok(Attached::Stdio(..))) => Screen::Error,
-        Some(_) | None => Screen::Output,
-    };
-    if !is_watched {
-        screen.show(&words::starting(&id));
+    // OpenSSH shows what goes to standard error, and wants to hear of failures only.
+    if !is_watched && !matches!(attached, Some(Ok(Attached::Stdio(..)))) {
+        show(&words::starting(&id));
     }
     match attached {
         None => show(words::TERMINATE_SIGNAL),
-        Some(Err(error)) => tell_end(screen, &id, &SessionEnd::Failed(error)),
+        Some(Err(error)) => {
+            let end = SessionEnd::Failed(error);
+            // Whoever reads standard output may be a program that makes nothing of words.
+            if !is_watched {
+                tell_end(Screen::Error, &id, &end);
+            }
+            tell_end(Screen::Output, &id, &end);
+        }
         Some(Ok(Attached::Terminal(terminal, output))) => {
-            tell_message(screen, &terminal.state());
+            tell_message(&terminal.state());
             match shell::join(&terminal, output, Manners::Official).await {
-                Ok(end) => tell_end(screen, &id, &end),
+                Ok(end) => tell_end(Screen::Output, &id, &end),
                 Err(failure) => show(&words::cannot_start(&failure.to_string())),
             }
         }
         Some(Ok(Attached::Command(command, output))) => {
-            tell_message(screen, &command.state());
-            tell_end(screen, &id, &run_command(&command, output).await);
+            tell_message(&command.state());
+            let end = run_command(&command, output, signals).await;
+            if let SessionEnd::Finished { exit_status: Some(status) } = end {
+                show(&words::exit_status(status));
+            }
+            tell_end(Screen::Output, &id, &end);
         }
         Some(Ok(Attached::Stdio(handle, output))) => {
-            tell_message(screen, &handle.state());
-            tell_end(screen, &id, &join_stdio(handle, output).await);
+            match proxy::join(&handle, output, signals).await {
+                Ok(Joined::Over(end)) if is_watched || end.error().is_some() => {
+                    tell_end(Screen::Error, &id, &end);
+                }
+                Ok(Joined::Over(_) | Joined::Stopped(_)) | Err(_) => {}
+            }
         }
         Some(Ok(Attached::Port(port))) => {
-            tell_message(screen, &port.state());
-            forward(port, &id).await;
+            tell_message(&port.state());
+            forward(port, &id, signals).await;
         }
     }
-    app.shutdown(SHUTDOWN_LIMIT).await;
 }
 
-fn tell_message(screen: Screen, state: &watch::Receiver<SessionState>) {
-    if let SessionState::Ready(ready) = &*state.borrow()
-        && !ready.customer_message.is_empty()
-    {
-        screen.show(&format!("{}\n", ready.customer_message));
+fn tell_message(state: &watch::Receiver<SessionState>) {
+    if let Some(message) = screen::message(state) {
+        show(&format!("{message}\n"));
     }
 }
 
@@ -172,75 +188,38 @@ fn failure_words(id: &str, error: &Error) -> String {
     words::cannot_start(&format!("{error}. {}", error.advice()))
 }
 
-/// The official client shows both outputs on one; a terminal mixes them anyway, and whoever
-/// redirects one gets what he asked for.
-async fn run_command(command: &CommandHandle, mut output: CommandOutput) -> SessionEnd {
+/// Shows both outputs on one, as callers who set the outputs' prefixes count on. Control keys
+/// go to the command; a signal that ends the official client ends the session.
+async fn run_command(
+    command: &CommandHandle,
+    mut output: CommandOutput,
+    mut signals: Signals,
+) -> SessionEnd {
+    let showing = screen::show(command, &mut output, Errors::Mixed);
+    tokio::pin!(showing);
     loop {
-        tokio::select! {
-            piece = output.next() => {
-                let Some(piece) = piece else { break };
-                let written = match piece.stream {
-                    Stream::Output => write_all(&piece.bytes),
-                    Stream::Error => std::io::stderr().write_all(&piece.bytes),
-                };
-                if written.is_err() {
+        let is_heard = tokio::select! {
+            shown = &mut showing => {
+                if shown.is_err() {
                     command.end();
                 }
-                command.acknowledge(piece.bytes.len());
+                break;
             }
-            () = interrupted() => {
-                command.interrupt().await;
-            }
+            signal = signals.next() => match signal {
+                Signal::Interrupt => command.interrupt().await,
+                Signal::Quit => command.quit().await,
+                Signal::HangUp | Signal::Terminate => false,
+            },
+        };
+        if !is_heard {
+            command.end();
+            break;
         }
     }
-    ended(command.state()).await
+    screen::ended(command.state()).await
 }
 
-async fn join_stdio(handle: StdioHandle, mut output: StdioOutput) -> SessionEnd {
-    let sender = handle.clone();
-    let mut input = tokio::task::JoinSet::new();
-    input.spawn(async move {
-        let mut events = tty::events();
-        while let Some(event) = events.recv().await {
-            match event {
-                TtyEvent::Typed(bytes) => {
-                    if !sender.write(bytes.into()).await {
-                        return;
-                    }
-                }
-                TtyEvent::EndOfInput => sender.finish().await,
-                TtyEvent::Resized(..) => {}
-            }
-        }
-    });
-    loop {
-        tokio::select! {
-            piece = output.next() => {
-                let Some(piece) = piece else { break };
-                if write_all(&piece).is_err() {
-                    handle.end();
-                }
-            }
-            () = asked_to_stop() => handle.end(),
-        }
-    }
-    ended(handle.state()).await
-}
-
-fn write_all(bytes: &[u8]) -> std::io::Result<()> {
-    let mut screen = std::io::stdout().lock();
-    screen.write_all(bytes).and_then(|()| screen.flush())
-}
-
-async fn ended(mut state: watch::Receiver<SessionState>) -> SessionEnd {
-    let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
-    match state.wait_for(is_over).await.as_deref() {
-        Ok(SessionState::Ended(end)) => end.clone(),
-        _ => SessionEnd::Asked,
-    }
-}
-
-async fn forward(port: PortSession, id: &str) {
+async fn forward(port: PortSession, id: &str, mut signals: Signals) {
     let local = port.local().clone();
     let tunnel = match port.listen(&local) {
         Ok(tunnel) => tunnel,
@@ -259,7 +238,7 @@ async fn forward(port: PortSession, id: &str) {
     show(&format!("{opened}{}", words::WAITING_FOR_CONNECTIONS));
     let over = tokio::select! {
         error = watch_tunnel(&tunnel, id) => error,
-        () = asked_to_stop() => {
+        _ = signals.next() => {
             show(words::TERMINATE_SIGNAL);
             None
         }

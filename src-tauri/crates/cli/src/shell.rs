@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use app::{Account, App};
@@ -14,9 +15,11 @@ use session::{
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::arguments::Start;
 use crate::escape::{Escapes, Typed};
 use crate::failure::{Failure, say};
-use crate::signals::{asked_to_stop, interrupted, told_to_end};
+use crate::screen::{ended, message};
+use crate::signals::{Signal, Signals};
 use crate::tty::{self, RawMode, TtyEvent};
 
 /// Connections that come back within this are nobody's business.
@@ -25,6 +28,8 @@ const WORTH_TELLING: Duration = Duration::from_millis(1500);
 const END_OF_INPUT: Bytes = Bytes::from_static(b"\x04");
 /// What Ctrl-C sends.
 const INTERRUPT: &[u8] = b"\x03";
+/// What Ctrl-\ sends.
+const QUIT: &[u8] = b"\x1c";
 /// Pieces of input that wait here; the next ones wait in the terminal.
 const MOST_WAITING: usize = 16;
 const HELP: &str =
@@ -38,18 +43,23 @@ pub(crate) async fn open(
     app: &App,
     account: &Account,
     wanted: &str,
-    document: Option<String>,
-    reason: Option<String>,
-) -> Result<(), Failure> {
-    let node = account.find(wanted).await?;
-    let target = node.id.to_string();
-    let request = StartRequest { target, document, reason, ..StartRequest::default() };
+    start: Start,
+) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::listen();
+    let node = tokio::select! {
+        node = account.find(wanted) => node?,
+        signal = signals.next() => return Ok(signal.exit_status().into()),
+    };
+    drop(signals);
+    let parameters = start.parameters();
+    let Start { document, reason, .. } = start;
+    let request = StartRequest { target: node.id.to_string(), document, parameters, reason };
     let spec = TerminalSpec { request, size: Some(size()), flow: flow() };
     let (terminal, output) = app.engine().terminal(account.control(), spec);
     let end = join(&terminal, output, Manners::Ours).await?;
     match end {
         SessionEnd::Failed(error) => Err(error.into()),
-        SessionEnd::Asked | SessionEnd::Finished { .. } => Ok(()),
+        SessionEnd::Asked | SessionEnd::Finished { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -88,17 +98,29 @@ pub(crate) async fn join(
     keyboard.spawn(Keyboard::new(terminal.clone(), escapes).run());
     let mut state = terminal.state();
     let mut outage = Outage::default();
-    let stop = async {
-        match manners {
-            Manners::Ours => asked_to_stop().await,
-            Manners::Official => told_to_end().await,
-        }
-    };
-    tokio::pin!(stop);
-    let mut is_stopping = false;
+    let mut signals = Signals::listen();
+    let mut is_greeted = false;
     loop {
         tokio::select! {
             biased;
+            Ok(()) = state.changed() => {
+                outage.note(&state.borrow_and_update());
+                // The drop-in has said it already.
+                if manners == Manners::Ours && !is_greeted && let Some(message) = message(&state) {
+                    is_greeted = true;
+                    say(&message);
+                }
+            }
+            () = outage.due() => outage.tell(),
+            signal = signals.next() => match (signal, manners) {
+                (Signal::Interrupt, Manners::Official) => {
+                    terminal.write(Bytes::from_static(INTERRUPT)).await;
+                }
+                (Signal::Quit, Manners::Official) => {
+                    terminal.write(Bytes::from_static(QUIT)).await;
+                }
+                _ => terminal.end(),
+            },
             piece = output.next() => match piece {
                 Some(piece) => {
                     draw(&piece)?;
@@ -106,23 +128,10 @@ pub(crate) async fn join(
                 }
                 None => break,
             },
-            Ok(()) = state.changed() => outage.note(&state.borrow_and_update()),
-            () = outage.due() => outage.tell(),
-            () = interrupted(), if manners == Manners::Official => {
-                terminal.write(Bytes::from_static(INTERRUPT)).await;
-            }
-            () = &mut stop, if !is_stopping => {
-                is_stopping = true;
-                terminal.end();
-            }
         }
     }
     drop(raw);
-    let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
-    match state.wait_for(is_over).await.as_deref() {
-        Ok(SessionState::Ended(end)) => Ok(end.clone()),
-        _ => Ok(SessionEnd::Asked),
-    }
+    Ok(ended(terminal.state()).await)
 }
 
 fn draw(piece: &[u8]) -> Result<(), Failure> {

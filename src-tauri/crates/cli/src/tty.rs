@@ -1,11 +1,14 @@
 //! The person's own terminal: raw mode, its size, and what is typed.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read as _};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 /// The size claimed where there is no terminal to ask, as the official client claims it.
 const SIZE_WITHOUT_TERMINAL: (u16, u16) = (300, 100);
+/// Most bytes of a program taken at once.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Something the person did at the terminal.
 #[derive(Debug)]
@@ -53,6 +56,31 @@ pub(crate) fn size() -> (u16, u16) {
         Ok((columns, rows)) if columns > 0 && rows > 0 => (columns, rows),
         _ => SIZE_WITHOUT_TERMINAL,
     }
+}
+
+/// Starts to read standard input for a program's bytes, which end with the channel.
+///
+/// The queue holds 4 pieces of at most 64 KiB; when it is full nothing is read.
+pub(crate) fn bytes() -> mpsc::Receiver<Bytes> {
+    let (sender, receiver) = mpsc::channel(4);
+    // A blocking read cannot be cancelled; the thread goes with the process.
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let mut buffer = vec![0_u8; PIECE_BYTES];
+        loop {
+            match stdin.read(&mut buffer) {
+                Ok(length) if length > 0 => {
+                    let piece = buffer.get(..length).unwrap_or_default();
+                    if sender.blocking_send(Bytes::copy_from_slice(piece)).is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    });
+    receiver
 }
 
 /// Starts to read the terminal. The reader ends with the receiver.

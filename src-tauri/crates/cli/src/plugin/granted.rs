@@ -69,6 +69,10 @@ impl ControlPlane for Granted {
         })
     }
 
+    fn label(&self) -> String {
+        self.account.as_ref().map_or_else(|_| String::new(), |account| account.label())
+    }
+
     fn sign_upgrade<'a>(
         &'a self,
         url: &'a url::Url,

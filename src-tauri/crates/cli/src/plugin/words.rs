@@ -62,3 +62,8 @@ pub(crate) fn ended(session_id: &str, output: &str) -> String {
 pub(crate) fn timed_out(session_id: &str) -> String {
     format!("Session: {session_id} timed out.\n")
 }
+
+/// Said for a command whose document asks for its exit status.
+pub(crate) fn exit_status(status: i32) -> String {
+    format!("EXIT_CODE: {status}")
+}

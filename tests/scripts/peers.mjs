@@ -15,6 +15,7 @@ const programs = [
   ["pyssm-client", pythonProgram("python"), [file("pyssm.py")]],
   ["ssm-session", process.execPath, [file("ssm_session.mjs")]],
   ["aws with our drop-in", pythonProgram("python"), [file("dropin.py")]],
+  ["ssh, scp and sftp", pythonProgram("python"), [file("ssh.py")]],
 ];
 
 /** Runs all of them with this `adit`; answers how many checks passed, or fails with how many did not. */

@@ -27,6 +27,8 @@ export async function withSandbox(adit, use) {
       ...environment,
       // boto3 knows AWS_DEFAULT_REGION only.
       AWS_DEFAULT_REGION: "eu-central-1",
+      // What is written down of live sessions stays out of the user's own folder.
+      XDG_STATE_HOME: join(folder, "state"),
       ADIT_SANDBOX_KEY: key,
       ADIT_SANDBOX_SECRET: secret,
     });

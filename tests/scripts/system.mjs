@@ -21,15 +21,17 @@ export const packages = {
     "python3-gi": "the loop those run in",
     "python3-xlib": "closes windows, and sees what is on the screen",
     "fonts-dejavu-core": "letters for that screen",
+    "openssh-client": "ssh, scp and sftp, which reach a node by adit proxy",
+    "openssh-server": "the server they reach, on a port of its own and only while tests run",
   },
 };
 
 /** What to install where we do not install anything ourselves. */
 const elsewhere = {
-  fedora: "sudo dnf install gcc glibc-devel python3",
-  arch: "sudo pacman -S --needed gcc python",
-  suse: "sudo zypper install gcc glibc-devel python3",
-  alpine: "sudo apk add build-base python3",
+  fedora: "sudo dnf install gcc glibc-devel python3 openssh-clients openssh-server",
+  arch: "sudo pacman -S --needed gcc python openssh",
+  suse: "sudo zypper install gcc glibc-devel python3 openssh-clients openssh-server",
+  alpine: "sudo apk add build-base python3 openssh",
   darwin: "xcode-select --install        (compiler, linker and Python 3)",
   win32:
     "winget install Microsoft.VisualStudio.2022.BuildTools Python.Python.3.12\n" +
@@ -42,6 +44,7 @@ export function ensureSystem(purposes = Object.keys(packages)) {
   const family = systemFamily();
   if (family === "debian") return installOnDebian(wanted);
   const commands = { cc: purposes.includes("build"), python3: purposes.includes("test") };
+  if (family !== "win32") commands.ssh = commands.sshd = purposes.includes("test");
   const missing = Object.keys(commands).filter((name) => commands[name] && !isThere(name));
   if (missing.length === 0) return "nothing missing";
   throw new Failure(
@@ -89,7 +92,12 @@ function isInstalled(name) {
 }
 
 function isThere(command) {
-  const names = { python3: ["python3", "python"], cc: ["cc", "gcc", "clang"] }[command] ?? [command];
+  const others = {
+    python3: ["python3", "python"],
+    cc: ["cc", "gcc", "clang"],
+    sshd: ["sshd", "/usr/sbin/sshd"],
+  };
+  const names = others[command] ?? [command];
   const finder = process.platform === "win32" ? "where" : "which";
   if (process.platform === "win32" && command === "cc") return true; // cargo finds MSVC itself
   return names.some((name) => ask(finder, [name]) !== null);

@@ -61,7 +61,7 @@ pub struct DataChannel {
     size: TerminalSize,
     /// A terminate flag is to be sent before anything else that is queued.
     is_ending: bool,
-    /// Input of a non-interactive command waits until here.
+    /// What is new waits until here: the agent or its command is not quite there.
     input_held_until: Option<Instant>,
     events: VecDeque<Event>,
     /// Bytes in `events`.
@@ -251,7 +251,7 @@ impl DataChannel {
         if self.is_over() || !self.is_connected {
             return None;
         }
-        let held = self.input_held_until.map(|at| (at, "input held for the command"));
+        let held = self.input_held_until.map(|at| (at, "input held for the agent"));
         let sending = if self.pause.is_away() {
             [self.pause.next_probe().map(|at| (at, "probe")), None]
         } else {

@@ -265,7 +265,7 @@ impl Outbox {
             let sample = now.saturating_duration_since(stored.sent_at);
             self.trip.sample(sample);
             let least = self.trip.least().unwrap_or(sample);
-            self.window.grow(stored.user_bytes, sample, least);
+            self.window.follow(stored.user_bytes, sample, least);
         }
         if stored.first_connection == self.connection {
             self.newest_acknowledged = self.newest_acknowledged.max(sequence);

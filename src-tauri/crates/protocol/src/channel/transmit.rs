@@ -63,15 +63,15 @@ impl DataChannel {
     }
 
     fn has_new(&self, now: Instant) -> bool {
-        if self.outbox.has_urgent() || self.may_send_size() {
+        if self.outbox.has_urgent() || self.may_send_size(now) {
             return true;
         }
         let Phase::Ready { .. } = self.phase else { return false };
         self.is_ending || (!self.is_input_held(now) && self.outbox.has_sendable())
     }
 
-    fn may_send_size(&self) -> bool {
-        self.size.is_pending && self.outbox.admits_control()
+    fn may_send_size(&self, now: Instant) -> bool {
+        self.size.is_pending && self.outbox.admits_control() && !self.is_input_held(now)
     }
 
     fn is_input_held(&self, now: Instant) -> bool {
@@ -82,7 +82,7 @@ impl DataChannel {
         if let Some(frame) = self.outbox.send_urgent(&mut self.stamp, now) {
             return Some(frame);
         }
-        if self.may_send_size()
+        if self.may_send_size(now)
             && let Some(size) = self.size.wanted
         {
             self.size.is_pending = false;

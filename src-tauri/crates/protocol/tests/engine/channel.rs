@@ -7,7 +7,7 @@ use protocol::{
     ChallengeBody, DataKey, Event, HandshakeResponse, MessageType, Overdue, PayloadType,
     RateConfig, RequestedAction, Seal, SendError, SessionFlag, SessionKind,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::script::Script;
 
@@ -73,6 +73,24 @@ fn in_a_handshake_nothing_is_sent_but_its_answer() {
     );
     let sent = script.sent_input();
     assert_eq!(sent, [(2, r#"{"cols":81,"rows":25}"#.to_owned()), (3, "x".to_owned())]);
+}
+
+#[test]
+fn nothing_new_reaches_an_agent_that_is_about_to_complete_its_handshake() {
+    let mut script = Script::new();
+    let action = RequestedAction::SessionType {
+        session_type: "Port".into(),
+        properties: json!({"type": "LocalPortForwarding"}),
+    };
+    script.request("3.3.1142.0", vec![action]);
+    script.settle();
+    script.complete_now();
+    script.type_in("SYN");
+    assert!(script.sent_input().is_empty());
+    script.pass(Duration::from_millis(49));
+    assert!(script.sent_input().is_empty());
+    script.pass(Duration::from_millis(1));
+    assert_eq!(script.sent_input(), [(1, "SYN".to_owned())]);
 }
 
 #[test]
@@ -564,7 +582,7 @@ fn input_of_a_command_waits_until_it_is_sure_to_run() {
     script.handshake("3.3.1142.0", "NonInteractiveCommands", Value::Null);
     script.type_in("\u{3}");
     assert!(script.sent().is_empty());
-    assert_eq!(script.channel.poll_timeout().unwrap().1, "input held for the command");
+    assert_eq!(script.channel.poll_timeout().unwrap().1, "input held for the agent");
     script.pass(Duration::from_secs(1));
     assert_eq!(script.sent().len(), 1);
 

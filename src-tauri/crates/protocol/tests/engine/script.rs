@@ -72,7 +72,13 @@ impl Script {
         self.stream(PayloadType::HandshakeRequest, request.encode()).expect("a request");
     }
 
+    /// Completes the handshake and waits until the agent is sure to know.
     pub(crate) fn complete(&mut self) {
+        self.complete_now();
+        self.pass(Duration::from_millis(50));
+    }
+
+    pub(crate) fn complete_now(&mut self) {
         let complete = HandshakeComplete::default();
         self.stream(PayloadType::HandshakeComplete, complete.encode()).expect("a completion");
     }

@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::mux::frame::{Command, Frame, FrameDecoder, StreamId};
@@ -33,11 +33,18 @@ use uuid::Uuid;
 
 use crate::recording::{Captured, Recording};
 
+/// The official client may send at once when the session is ready; ours waits for the agent to be
+/// so, too, or its command.
+const HELD: Duration = Duration::from_secs(1);
+
 /// Follows a recording with our client; the error says where it left the path.
 pub(crate) fn follow(recording: &Recording) -> Result<(), String> {
     let mut replay = Replay::new(recording);
     for (at, captured) in &recording.events {
-        replay.now = replay.start + *at;
+        if replay.is_ready && matches!(captured, Captured::FromClient(_)) {
+            replay.late = HELD;
+        }
+        replay.now = replay.start + *at + replay.late;
         replay.channel.handle_timeout(replay.now);
         match captured {
             Captured::Opening(opening, text) => replay.open(opening, text)?,
@@ -51,6 +58,9 @@ pub(crate) fn follow(recording: &Recording) -> Result<(), String> {
 struct Replay {
     start: Instant,
     now: Instant,
+    is_ready: bool,
+    /// What is later for ours than it was for the official client.
+    late: Duration,
     channel: DataChannel,
     port: Option<OurPort>,
     is_disordered: bool,
@@ -121,6 +131,8 @@ impl Replay {
         Self {
             start,
             now: start,
+            is_ready: false,
+            late: Duration::ZERO,
             channel: DataChannel::new(config),
             port: None,
             is_disordered: recording.name == "disorder-shell",
@@ -166,10 +178,11 @@ impl Replay {
     fn handle(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Ready(ready) => {
+                self.is_ready = true;
                 if let SessionKind::Port(properties) = ready.kind {
                     let version = ready.agent_version.as_ref();
                     let mut config = PortConfig::new(properties.kind, version, "1.2.677.0");
-                    config.linger = std::time::Duration::ZERO;
+                    config.linger = Duration::ZERO;
                     self.port = Some(OurPort {
                         port: Port::new(config, self.now),
                         kind: properties.kind,

@@ -41,6 +41,8 @@ pub(crate) struct Agent {
     next_tick: Duration,
     next_read: Duration,
     seal: Option<Seal>,
+    /// From here on it takes the handshake to be complete.
+    settled_at: Duration,
     pub(crate) plugin: Plugin,
     /// Frames for the gateway.
     pub(crate) out: Vec<Bytes>,
@@ -91,6 +93,7 @@ impl Agent {
             next_tick: Duration::ZERO,
             next_read: Duration::ZERO,
             seal: None,
+            settled_at: Duration::ZERO,
             plugin: Plugin::new(plan),
             out: Vec::new(),
             violations: Vec::new(),
@@ -320,6 +323,14 @@ impl Agent {
     }
 
     fn process(&mut self, payload_type: PayloadType, payload: &Bytes) -> Verdict {
+        if self.now < self.settled_at {
+            // An early size may be late; it is told again.
+            if payload_type == PayloadType::Size {
+                return Verdict::Done;
+            }
+            self.violation(format!("{payload_type:?} before the handshake is over is lost"));
+            return Verdict::Done;
+        }
         match &self.phase {
             Phase::Handshake => self.handshake(payload_type, payload),
             Phase::Starting { .. } if self.plan.rejects_when_not_ready() => {
@@ -375,6 +386,7 @@ impl Agent {
 
     fn complete(&mut self) {
         self.send(PayloadType::HandshakeComplete, HandshakeComplete::default().encode());
+        self.settled_at = self.now + self.plan.settles_after;
         self.start_plugin();
     }
 

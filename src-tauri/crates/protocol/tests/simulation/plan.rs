@@ -78,6 +78,8 @@ pub(crate) enum StreamEnding {
 pub(crate) struct AgentPlan {
     pub(crate) version: &'static str,
     pub(crate) joins_at: Duration,
+    /// From its word that the handshake is complete until it thinks so itself.
+    pub(crate) settles_after: Duration,
     /// From the end of the handshake until it takes input.
     pub(crate) ready_after: Duration,
     pub(crate) encryption: Option<EncryptionPlan>,
@@ -181,6 +183,7 @@ impl Plan {
         let mut agent = AgentPlan {
             version: dice.pick(&VERSIONS),
             joins_at: dice.millis(0, 300),
+            settles_after: dice.millis(0, 40),
             ready_after: dice.millis(0, 400),
             encryption: None,
             cuts: Vec::new(),

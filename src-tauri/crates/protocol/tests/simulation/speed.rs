@@ -23,6 +23,7 @@ fn download(bytes: usize) -> Plan {
         agent: AgentPlan {
             version: "3.3.1142.0",
             joins_at: Duration::ZERO,
+            settles_after: Duration::ZERO,
             ready_after: Duration::ZERO,
             encryption: None,
             cuts: Vec::new(),

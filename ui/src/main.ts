@@ -13,8 +13,8 @@ const target = document.getElementById('app') ?? document.body;
 try {
   await start();
   mount(Frame, { target });
-  // Known now, needed soon: the terminal's code comes in while nothing else is to do.
-  setTimeout(() => void import('./terminal/screen'), 600);
+  // Known now, needed soon: the terminal's code comes in, and learns how to draw, while nothing else is to do.
+  setTimeout(() => void import('./terminal/screen').then(({ hasCard }) => hasCard()), 600);
 } catch (thrown) {
   mount(Failed, { target, props: { error: asAppError(thrown) } });
 }

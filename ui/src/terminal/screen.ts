@@ -9,6 +9,7 @@ import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 
 import type { InputEncoding, TerminalSettings, TerminalSize } from '../backend';
+import { hasCard } from './graphics';
 import { bundledFont, palette } from './look';
 
 export interface Hearing {
@@ -28,6 +29,8 @@ const found: ISearchOptions['decorations'] = {
   activeMatchBackground: '#b98a1e',
   activeMatchColorOverviewRuler: '#ffd166',
 };
+
+export { hasCard };
 
 export class Screen {
   readonly #terminal: Terminal;
@@ -172,7 +175,7 @@ export class Screen {
   #light(): void {
     lit.delete(this);
     lit.add(this);
-    if (this.#webgl !== null || webglFails) return;
+    if (this.#webgl !== null || webglFails || !hasCard()) return;
     try {
       const webgl = new WebglAddon();
       webgl.onContextLoss(() => this.#dim());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use app::{Account, App, AppConfig};
 use emulator::{Emulator, EmulatorConfig};
 use session::{
-    OutputFlow, StartRequest, TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec,
-    TunnelHandle, TunnelSpec,
+    Engine, OutputFlow, StartRequest, TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec,
+    TunnelHandle, TunnelSpec, TunnelStats,
 };
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -64,8 +64,17 @@ impl Ground {
     }
 
     pub(crate) fn tunnel(&self, port: u16) -> Measured<Tunnel> {
-        let spec = TunnelSpec::new(&self.node, port);
-        Ok(Tunnel(self.app.engine().tunnel(self.account.control(), spec)?))
+        self.tunnel_by(self.app.engine(), self.spec(port))
+    }
+
+    /// What a tunnel to a port of the node is, for a start.
+    pub(crate) fn spec(&self, port: u16) -> TunnelSpec {
+        TunnelSpec::new(&self.node, port)
+    }
+
+    /// Opens a tunnel with settings of its own.
+    pub(crate) fn tunnel_by(&self, engine: &Engine, spec: TunnelSpec) -> Measured<Tunnel> {
+        Ok(Tunnel(engine.tunnel(self.account.control(), spec)?))
     }
 
     pub(crate) async fn stop(self) {
@@ -82,6 +91,10 @@ impl Tunnel {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    pub(crate) fn stats(&self) -> TunnelStats {
+        self.0.stats()
     }
 }
 

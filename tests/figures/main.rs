@@ -5,6 +5,7 @@
 mod bare;
 mod cuts;
 mod echo;
+mod engine;
 mod ground;
 mod output;
 mod prompt;
@@ -15,7 +16,8 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-type Measured<T> = Result<T, Box<dyn Error + Send + Sync>>;
+type Failed = Box<dyn Error + Send + Sync>;
+type Measured<T> = Result<T, Failed>;
 
 /// One line of the answer.
 struct Figure {
@@ -43,11 +45,15 @@ impl Figure {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let topic = std::env::args().nth(1).unwrap_or_default();
-    let measured = match topic.as_str() {
-        "ground" => ground().await,
-        "beside" => window::beside().await,
-        _ => Err(format!("no such topic: {topic:?}; there are: ground, beside").into()),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let measured = match arguments.as_slice() {
+        ["ground"] => ground().await,
+        ["beside"] => window::beside().await,
+        ["engine", only @ ..] => engine::measure(only).await,
+        // This program once more, as a process that can be looked at from outside.
+        ["hold", node] => engine::hold(node).await,
+        _ => Err(format!("no such topic: {arguments:?}; there are: ground, beside, engine").into()),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

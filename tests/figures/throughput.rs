@@ -60,7 +60,11 @@ async fn warm_up(tunnel: &Tunnel) -> Measured<()> {
 }
 
 pub(crate) async fn get(tunnel: &Tunnel, path: &str) -> Measured<Vec<u8>> {
-    let mut stream = tunnel.connect().await?;
+    get_from(tunnel.connect().await?, path).await
+}
+
+/// Asks on a connection that is open already.
+pub(crate) async fn get_from(mut stream: TcpStream, path: &str) -> Measured<Vec<u8>> {
     let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     body(stream).await

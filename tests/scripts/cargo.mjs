@@ -42,6 +42,7 @@ export async function cargoRelease() {
     adit: keep("release/adit"),
     figures: keep("release/figures"),
     recordings: keep("release/examples/recordings"),
+    simulation: keep("release/examples/simulation"),
   };
 }
 

@@ -1,6 +1,7 @@
 // npm run figures -- TOPIC: measures the product in release mode.
 // Standard output holds nothing but lines `NAME VALUE UNIT`.
 
+import { bridge } from "./bridge.mjs";
 import { ensureNpm } from "./npm.mjs";
 import { peers } from "./peers.mjs";
 import { ensurePython } from "./python.mjs";
@@ -16,10 +17,14 @@ const topics = {
     ({ recordings }) => program(recordings),
     ({ adit }) => peerChecks(adit),
   ],
+  engine: [
+    async ({ figures }) => program(figures, ["engine"], { ADIT_BRIDGE: await bridge() }),
+    ({ simulation }) => program(simulation),
+  ],
 };
 
-async function program(path, args = []) {
-  const said = await run(path, args, { show: "errors", minutes: 30 });
+async function program(path, args = [], env = {}) {
+  const said = await run(path, args, { show: "errors", minutes: 30, env });
   return said.split("\n").filter((line) => figure.test(line));
 }
 

@@ -24,6 +24,10 @@ export const packages = {
     "openssh-client": "ssh, scp and sftp, which reach a node by adit proxy",
     "openssh-server": "the server they reach, on a port of its own and only while tests run",
   },
+  bridge: {
+    "libssl-dev": "what aws-ssm-bridge speaks TLS with; only its figures need it",
+    "pkg-config": "tells its build where that is",
+  },
 };
 
 /** What to install where we do not install anything ourselves. */
@@ -39,7 +43,7 @@ const elsewhere = {
 };
 
 /** Installs what is missing on Debian and Ubuntu; elsewhere says what to install and stops. */
-export function ensureSystem(purposes = Object.keys(packages)) {
+export function ensureSystem(purposes = ["build", "test"]) {
   const wanted = Object.assign({}, ...purposes.map((purpose) => packages[purpose]));
   const family = systemFamily();
   if (family === "debian") return installOnDebian(wanted);

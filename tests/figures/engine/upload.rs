@@ -1,0 +1,127 @@
+//! Uploads: beside the official client's pace, a plain relay, and another client.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use session::{Engine, EngineConfig, PayloadSize};
+use tokio::net::TcpStream;
+
+use super::bridge::Bridge;
+use super::plain::Plain;
+use super::relay::Relay;
+use super::sink::{self, Sink, mib_a_second};
+use crate::ground::{Ground, median};
+use crate::{Measured, tell};
+
+const MIB: usize = 1024 * 1024;
+/// What the official client sleeps after each of its messages of 1 KiB.
+const OFFICIAL_PAUSE: Duration = Duration::from_millis(1);
+/// Takes turns so many times.
+const ROUNDS: usize = 3;
+
+/// How many times as fast as the official client's pace.
+pub(crate) struct Ratios {
+    /// With default settings.
+    pub(crate) default: f64,
+    /// With its own size of messages and no limit on their number.
+    pub(crate) one_kib_unlimited: f64,
+}
+
+/// The official client is played: its sizes, its pauses, and no other cost than sending.
+pub(crate) async fn beside_official() -> Measured<Ratios> {
+    let ground = Ground::start().await?;
+    let _sink = Sink::on(&ground).await?;
+    let default = Engine::new(EngineConfig::default());
+    let ours = rate(&ground, &default, 128 * MIB).await?;
+    let official = official_rate(&ground, 6 * MIB).await?;
+    // More than a thousand messages a second is more than the service is said to take.
+    without_limit(&ground)?;
+    let config = EngineConfig {
+        frames_per_second: None,
+        payload_size: PayloadSize::AtMost(1024),
+        ..EngineConfig::default()
+    };
+    let small = Engine::new(config);
+    let small_rate = rate(&ground, &small, 64 * MIB).await?;
+    tell(&format!(
+        "MiB/s: official pace {official:.2}, default {ours:.2}, 1 KiB unlimited {small_rate:.2}"
+    ));
+    end(ground, [default, small]).await;
+    Ok(Ratios { default: ours / official, one_kib_unlimited: small_rate / official })
+}
+
+async fn official_rate(ground: &Ground, length: usize) -> Measured<f64> {
+    let mut client = Plain::open(ground, sink::PORT).await?;
+    let start = Instant::now();
+    client.write(&sink::head(length), Duration::ZERO).await?;
+    client.write(&vec![7; length], OFFICIAL_PAUSE).await?;
+    client.read(1).await?;
+    let rate = mib_a_second(length, start.elapsed());
+    client.close().await?;
+    Ok(rate)
+}
+
+/// Without a limit on messages, beside a plain relay over the same websocket library.
+pub(crate) async fn beside_relay() -> Measured<f64> {
+    let length = 256 * MIB;
+    let ground = Ground::start().await?;
+    let sink = Sink::on(&ground).await?;
+    without_limit(&ground)?;
+    let engine = unlimited();
+    let tunnel = ground.tunnel_by(&engine, ground.spec(sink::PORT))?;
+    // The size of messages is found out once and known from then on.
+    sink::rate(&tunnel, 16 * MIB).await?;
+    let relay = Relay::to(sink.address).await?;
+    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(sink::rate(&tunnel, length).await?);
+        let mut stream = TcpStream::connect(relay.address).await?;
+        stream.set_nodelay(true)?;
+        sink::fill(&mut stream, 1).await?;
+        plain.push(mib_a_second(length, sink::fill(&mut stream, length).await?));
+    }
+    let (ours, plain) = (median(&mut ours), median(&mut plain));
+    tell(&format!("MiB/s: ours {ours:.0}, a plain relay {plain:.0}"));
+    drop(tunnel);
+    end(ground, [engine]).await;
+    Ok(ours / plain)
+}
+
+/// With default settings, beside aws-ssm-bridge with its own. The gateway has no limit, or it
+/// would cut the other off.
+pub(crate) async fn beside_bridge() -> Measured<f64> {
+    let ground = Ground::start().await?;
+    let _sink = Sink::on(&ground).await?;
+    without_limit(&ground)?;
+    let engine = Engine::new(EngineConfig::default());
+    let ours = rate(&ground, &engine, 128 * MIB).await?;
+    let bridge = Bridge::open(&ground, sink::PORT).await?;
+    let mut stream = bridge.connect().await?;
+    sink::fill(&mut stream, 1).await?;
+    let length = 16 * MIB;
+    let theirs = mib_a_second(length, sink::fill(&mut stream, length).await?);
+    tell(&format!("MiB/s: ours {ours:.2}, aws-ssm-bridge {theirs:.2}"));
+    end(ground, [engine]).await;
+    Ok(ours / theirs)
+}
+
+/// MiB a second through a tunnel opened for it.
+async fn rate(ground: &Ground, engine: &Engine, length: usize) -> Measured<f64> {
+    let tunnel = ground.tunnel_by(engine, ground.spec(sink::PORT))?;
+    sink::rate(&tunnel, length).await
+}
+
+pub(crate) fn unlimited() -> Engine {
+    Engine::new(EngineConfig { frames_per_second: None, ..EngineConfig::default() })
+}
+
+pub(crate) fn without_limit(ground: &Ground) -> Measured<()> {
+    ground.play(json!({"fault": "gateway", "rules": {"max_frames_per_second": null}}))
+}
+
+pub(crate) async fn end<const COUNT: usize>(ground: Ground, engines: [Engine; COUNT]) {
+    for engine in engines {
+        engine.shutdown(Duration::from_secs(5)).await;
+    }
+    ground.stop().await;
+}

@@ -767,15 +767,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_resumed_session_goes_where_the_service_says_and_stays_there() {
+        let mut shell = shell().await;
+        let elsewhere = Url::parse("wss://elsewhere.test/v1/data-channel/s").unwrap();
+        shell.account.with(|calls| calls.moves_to = Some(elsewhere));
+        for _ in 0..2 {
+            shell.agent.cut();
+            shell.agent.rejoin(&mut shell.door).await;
+        }
+        let dialled = shell.account.with(|calls| calls.dialled.clone());
+        assert_eq!(dialled, ["ssmmessages.test", "elsewhere.test", "elsewhere.test"]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_malformed_frame_ends_this_session_only() {
         let mut broken = shell().await;
         let mut whole = shell().await;
         broken.agent.transmit(Bytes::from_static(b"\0\0\0\x74 not a frame")).await;
         let error = broken.failure().await;
         assert!(matches!(*error, Error::Peer { .. }), "{error}");
+        assert!(error.to_string().contains("shorter than the 120-byte header"), "{error}");
         broken.account.until(|calls| calls.terminated == ["session-1"]).await;
         whole.agent.print("fine").await;
         assert_eq!(whole.read(4).await, b"fine");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_no_memory_should_hold_ends_the_session_and_is_named() {
+        for (mib, words) in [(2, "longer than 1048576"), (17, "longer than 16777216")] {
+            let mut shell = shell().await;
+            let Shell { agent, states, .. } = &mut shell;
+            let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
+            let frame = Bytes::from(vec![0; mib << 20]);
+            let (_, state) = tokio::join!(agent.transmit(frame), reach(states, is_over));
+            let SessionState::Ended(end) = state else { unreachable!() };
+            let error = end.error().cloned().expect("an error");
+            assert!(matches!(*error, Error::Peer { .. }), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
     }
 
     const ENCRYPTED: &str = r#"{"AgentVersion":"3.3.1142.0","RequestedClientActions":[{"ActionType":"SessionType","ActionParameters":{"SessionType":"Standard_Stream","Properties":null}},{"ActionType":"KMSEncryption","ActionParameters":{"KMSKeyId":"key-1","Challenge":"c2FsdA=="}}]}"#;

@@ -67,6 +67,10 @@ pub(crate) struct Account {
 
 #[derive(Default)]
 pub(crate) struct Calls {
+    /// The hosts dialled.
+    pub(crate) dialled: Vec<String>,
+    /// Where the next resume leads; as before when absent.
+    pub(crate) moves_to: Option<Url>,
     pub(crate) started: Vec<StartRequest>,
     pub(crate) resumed: usize,
     pub(crate) terminated: Vec<String>,
@@ -142,7 +146,8 @@ impl ControlPlane for Account {
             calls.resumed += 1;
             calls.resume_answers.pop_front()
         });
-        let resumed = Resumed { token: Token::new("again"), stream_url: None };
+        let stream_url = self.with(|calls| calls.moves_to.take());
+        let resumed = Resumed { token: Token::new("again"), stream_url };
         Box::pin(async move { refusal.map_or(Ok(resumed), Err) })
     }
 
@@ -173,8 +178,9 @@ impl ControlPlane for Account {
 
     fn sign_upgrade<'a>(
         &'a self,
-        _url: &'a Url,
+        url: &'a Url,
     ) -> BoxFuture<'a, Result<Vec<(HeaderName, HeaderValue)>, ControlError>> {
+        self.with(|calls| calls.dialled.push(url.host_str().unwrap_or_default().to_owned()));
         Box::pin(async { Ok(Vec::new()) })
     }
 }

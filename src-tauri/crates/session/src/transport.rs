@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -41,6 +42,20 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// Why there is no next frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The websocket is lost, the session is not.
+    Interruption(Interruption),
+    /// The peer sends what nobody could take. It would send it again.
+    Oversized {
+        /// Bytes.
+        len: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+}
 
 /// An open websocket to the gateway.
 pub(crate) struct Transport {
@@ -87,18 +102,15 @@ impl Transport {
     }
 
     /// Answers the next protocol frame. Pings are answered and pongs noted on the way.
-    pub(crate) fn poll_receive(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, Interruption>> {
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Fault>> {
         loop {
             let Some(received) = futures_util::ready!(Pin::new(&mut self.socket).poll_next(cx))
             else {
-                return Poll::Ready(Err(Interruption::Broken {
+                return Poll::Ready(Err(Fault::Interruption(Interruption::Broken {
                     reason: "the connection ended without a close".to_owned(),
-                }));
+                })));
             };
-            let message = received.map_err(interruption)?;
+            let message = received.map_err(fault)?;
             self.heartbeat.handle_received();
             match message {
                 Message::Binary(frame) => return Poll::Ready(Ok(frame)),
@@ -108,10 +120,10 @@ impl Transport {
                 Message::Ping(_) => self.has_unflushed = true,
                 Message::Pong(_) | Message::Frame(_) => {}
                 Message::Close(close) => {
-                    return Poll::Ready(Err(Interruption::Closed {
+                    return Poll::Ready(Err(Fault::Interruption(Interruption::Closed {
                         code: close.as_ref().map(|close| close.code.into()),
                         reason: close.map(|close| close.reason.to_string()).unwrap_or_default(),
-                    }));
+                    })));
                 }
             }
         }
@@ -154,6 +166,13 @@ pub(crate) fn websocket_config() -> WebSocketConfig {
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES))
+}
+
+fn fault(error: tungstenite::Error) -> Fault {
+    if let tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, max_size }) = error {
+        return Fault::Oversized { len: size, limit: max_size };
+    }
+    Fault::Interruption(interruption(error))
 }
 
 fn interruption(error: tungstenite::Error) -> Interruption {

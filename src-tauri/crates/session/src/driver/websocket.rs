@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use protocol::PeerError;
+
 use super::link::{Link, LinkError, Opened};
 use super::{Driver, Outage, Role};
 use crate::clock;
 use crate::error::{Error, Remedy};
 use crate::state::{Interruption, SessionEnd};
+use crate::transport::Fault;
 
 /// Frames read before anything is written: acknowledgements then share a flush.
 const READ_BATCH: usize = 64;
@@ -172,9 +175,12 @@ impl<R: Role> Driver<R> {
             }
             match transport.poll_receive(cx) {
                 Poll::Pending => return Ok(count > 0),
-                Poll::Ready(Err(interruption)) => {
+                Poll::Ready(Err(Fault::Interruption(interruption))) => {
                     self.handle_interruption(interruption, now);
                     return Ok(true);
+                }
+                Poll::Ready(Err(Fault::Oversized { len, limit })) => {
+                    return Err(self.peer_failed(&PeerError::Oversized { len, limit }));
                 }
                 Poll::Ready(Ok(frame)) => {
                     if let Err(error) = self.channel.handle_received(frame, now) {

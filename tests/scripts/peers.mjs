@@ -15,6 +15,7 @@ const programs = [
   ["pyssm-client", pythonProgram("python"), [file("pyssm.py")]],
   ["ssm-session", process.execPath, [file("ssm_session.mjs")]],
   ["aws with our drop-in", pythonProgram("python"), [file("dropin.py")]],
+  ["our programs on pipes", pythonProgram("python"), [file("pipes.py")]],
   ["ssh, scp and sftp", pythonProgram("python"), [file("ssh.py")]],
 ];
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::forwarding::{Another, Forwarding};
@@ -79,6 +80,7 @@ pub(crate) enum Verb {
     /// Open a shell on a node
     Shell {
         /// The node's id, name, or a filter that fits exactly one
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
         #[command(flatten)]
         start: Start,
@@ -90,6 +92,7 @@ pub(crate) enum Verb {
     /// command has no input. 255 is the exit status of a session that failed.
     Run {
         /// The node's id, name, or a filter that fits exactly one
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
         /// Run it on a terminal: with input and colours, without an exit status
         #[arg(short, long)]
@@ -103,7 +106,7 @@ pub(crate) enum Verb {
     /// Join standard input and output to a port on a node, as OpenSSH's ProxyCommand
     Proxy {
         /// The node's id, name, or a filter that fits exactly one
-        #[arg(required_unless_present = "print_config")]
+        #[arg(required_unless_present = "print_config", value_parser = NonEmptyStringValueParser::new())]
         node: Option<String>,
         /// The port on the node
         #[arg(default_value_t = 22, value_parser = clap::value_parser!(u16).range(1..))]
@@ -124,6 +127,7 @@ pub(crate) enum Verb {
     /// line.
     Forward {
         /// The node's id, name, or a filter that fits exactly one
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
         /// The port on the node, or HOST:PORT as seen from it; an IPv6 address stands in brackets
         #[arg(value_name = "[HOST:]PORT", value_parser = Forwarding::parse)]

@@ -1,6 +1,6 @@
 //! `adit forward`: local ports for as long as the command runs.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::failure::{Failure, say};
 use crate::forwarding::Another;
+use crate::print;
 use crate::signals::Signals;
 
 /// What is to be forwarded, through which node.
@@ -61,13 +62,18 @@ pub(crate) async fn open(app: &App, account: &Account, wanted: Wanted) -> Result
 }
 
 async fn serve(open: &[Open], mut signals: Signals) -> Result<(), Failure> {
+    let mut told = String::new();
     for Open { tunnel, destination } in open {
         let addresses = addresses(tunnel.local());
         say(&format!(
             "Listening on {} for {destination}. Ctrl-C stops it.",
             addresses.join(" and ")
         ));
-        print(&addresses).map_err(Failure::Output)?;
+        told.extend(addresses.iter().flat_map(|address| [address, "\n"]));
+    }
+    // A person has been told. Who reads this may well go on without us.
+    if !std::io::stdout().is_terminal() {
+        drop(print(&told));
     }
     let mut watching: FuturesUnordered<_> = open.iter().map(watch).collect();
     tokio::select! {
@@ -83,18 +89,6 @@ fn addresses(local: &LocalEnd) -> Vec<String> {
         LocalEnd::Tcp { addresses } => addresses.iter().map(ToString::to_string).collect(),
         LocalEnd::Unix { path } => vec![path.display().to_string()],
     }
-}
-
-/// Prints addresses for a program that reads them; a person has been told.
-fn print(addresses: &[String]) -> std::io::Result<()> {
-    let mut output = std::io::stdout().lock();
-    if output.is_terminal() {
-        return Ok(());
-    }
-    for address in addresses {
-        writeln!(output, "{address}")?;
-    }
-    output.flush()
 }
 
 /// Without a wish, the same port as over there if it can be had here, else any.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use app::{Account, App};
 use session::{
     AttachSpec, Attached, CommandHandle, CommandOutput, Error, SessionEnd, StartRequest,
+    TerminalSize,
 };
 
 use crate::arguments::Start;
@@ -20,10 +21,6 @@ use crate::signals::{Signal, Signals};
 const WITHOUT_TERMINAL: &str = "AWS-StartNonInteractiveCommand";
 /// Gives a line to a shell on a terminal.
 const ON_TERMINAL: &str = "AWS-StartInteractiveCommand";
-
-/// Agents skip the handshake of such sessions, and nothing may be typed before the first output:
-/// a command that begins by reading would wait for ever. A terminal does not show this.
-const SIGN_OF_LIFE: &str = r"printf '\r'; ";
 
 /// What to run.
 pub(crate) struct Wanted {
@@ -85,7 +82,7 @@ async fn request(account: &Account, wanted: Wanted) -> Result<StartRequest, Fail
         let runner = if on_terminal || is_windows { Runner::Shell } else { Runner::Words };
         let mut line = command_line::join(&command, runner);
         if on_terminal && is_own && !is_windows {
-            line.insert_str(0, SIGN_OF_LIFE);
+            line.insert_str(0, &opening(shell::size()));
         }
         parameters.insert("command".to_owned(), vec![line]);
     }
@@ -94,6 +91,17 @@ async fn request(account: &Account, wanted: Wanted) -> Result<StartRequest, Fail
     }
     let target = node.id.to_string();
     Ok(StartRequest { target, document: Some(document), parameters, reason: start.reason })
+}
+
+/// What stands before a command on a terminal.
+///
+/// Agents skip the handshake of such sessions. So nothing may be typed before the first output: a
+/// command that begins by reading would wait for ever, and gets a line end that no terminal
+/// shows. And the terminal's size arrives only then: a command that begins by asking for it is
+/// told here.
+fn opening(size: TerminalSize) -> String {
+    let TerminalSize { cols, rows } = size;
+    format!(r"printf '\r'; stty cols {cols} rows {rows} 2>/dev/null; ")
 }
 
 /// Shows the output. A first Ctrl-C goes to the command, and what it does then is its own

@@ -13,7 +13,7 @@ use session::{
     TerminalSize, TerminalSpec,
 };
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::arguments::Start;
 use crate::escape::{Escapes, Typed};
@@ -24,8 +24,13 @@ use crate::tty::{self, RawMode, TtyEvent};
 
 /// Connections that come back within this are nobody's business.
 const WORTH_TELLING: Duration = Duration::from_millis(1500);
+/// After this long a person wants to know what is going on.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// What a terminal sends at the end of its input.
 const END_OF_INPUT: Bytes = Bytes::from_static(b"\x04");
+/// That is said again until it is heard: while a command runs, the node's terminal keeps it for
+/// that command, and a shell that reads on later never sees it.
+const SAID_AGAIN: Duration = Duration::from_secs(1);
 /// What Ctrl-C sends.
 const INTERRUPT: &[u8] = b"\x03";
 /// What Ctrl-\ sends.
@@ -100,6 +105,9 @@ pub(crate) async fn join(
     let mut outage = Outage::default();
     let mut signals = Signals::listen();
     let mut is_greeted = false;
+    let patience = sleep(PATIENCE);
+    tokio::pin!(patience);
+    let mut has_waited = false;
     loop {
         tokio::select! {
             biased;
@@ -112,6 +120,12 @@ pub(crate) async fn join(
                 }
             }
             () = outage.due() => outage.tell(),
+            () = &mut patience, if !has_waited && manners == Manners::Ours => {
+                has_waited = true;
+                if is_awaited(terminal) {
+                    say("[adit: still waiting for the service and the agent. Ctrl-C gives up]");
+                }
+            }
             signal = signals.next() => match (signal, manners) {
                 (Signal::Interrupt, Manners::Official) => {
                     terminal.write(Bytes::from_static(INTERRUPT)).await;
@@ -134,6 +148,11 @@ pub(crate) async fn join(
     Ok(ended(terminal.state()).await)
 }
 
+/// Says whether the session has yet to become one.
+fn is_awaited(terminal: &TerminalHandle) -> bool {
+    matches!(*terminal.state().borrow(), SessionState::Starting | SessionState::Opening { .. })
+}
+
 fn draw(piece: &[u8]) -> Result<(), Failure> {
     let mut screen = std::io::stdout().lock();
     screen.write_all(piece).and_then(|()| screen.flush()).map_err(Failure::Output)
@@ -145,11 +164,12 @@ struct Keyboard {
     terminal: TerminalHandle,
     escapes: Option<Escapes>,
     waiting: VecDeque<Bytes>,
+    has_ended: bool,
 }
 
 impl Keyboard {
     fn new(terminal: TerminalHandle, escapes: Option<Escapes>) -> Self {
-        Self { terminal, escapes, waiting: VecDeque::new() }
+        Self { terminal, escapes, waiting: VecDeque::new(), has_ended: false }
     }
 
     async fn run(mut self) {
@@ -170,6 +190,9 @@ impl Keyboard {
                         return;
                     }
                 }
+                () = sleep(SAID_AGAIN), if self.has_ended && self.waiting.is_empty() => {
+                    self.waiting.push_back(END_OF_INPUT);
+                }
                 else => return,
             }
         }
@@ -178,7 +201,14 @@ impl Keyboard {
     fn take(&mut self, event: TtyEvent) {
         match event {
             TtyEvent::Resized(cols, rows) => self.terminal.resize(TerminalSize { cols, rows }),
-            TtyEvent::EndOfInput => self.waiting.push_back(END_OF_INPUT),
+            TtyEvent::EndOfInput => {
+                self.has_ended = true;
+                self.waiting.push_back(END_OF_INPUT);
+            }
+            // Nothing is there to be interrupted but the wait for it.
+            TtyEvent::Typed(bytes) if bytes == INTERRUPT && is_awaited(&self.terminal) => {
+                self.terminal.end();
+            }
             TtyEvent::Typed(bytes) if bytes == INTERRUPT => {
                 self.waiting.clear();
                 self.waiting.push_back(bytes.into());

@@ -2,4 +2,5 @@
 
 mod account;
 mod architecture;
+mod desktop;
 mod store;

@@ -23,7 +23,27 @@ pub struct Account {
 
 impl Account {
     pub(crate) fn new(client: Client) -> Self {
-        Self { control: Arc::new(ControlPlane::new(client.clone())), client }
+        Self::labelled(client, None)
+    }
+
+    /// Takes sessions to be found again under `label`, or by region and profile.
+    pub(crate) fn labelled(client: Client, label: Option<String>) -> Self {
+        let control = ControlPlane::new(client.clone());
+        let control = match label {
+            Some(label) => control.labelled(label),
+            None => control,
+        };
+        Self { control: Arc::new(control), client }
+    }
+
+    /// Shows the client, for calls that need no words of ours.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Shows when the credentials in hand end, if they do and any have been loaded.
+    pub(crate) fn credentials_expiry(&self) -> Option<std::time::SystemTime> {
+        self.client.credentials_expiry()
     }
 
     /// Shows the profile; none when the environment's own credentials are used.
@@ -141,7 +161,7 @@ impl Account {
         Ok(nodes)
     }
 
-    fn unreadable(&self, source: CallError) -> Error {
+    pub(crate) fn unreadable(&self, source: CallError) -> Error {
         let doing = format!("the nodes of {} cannot be read", self.words());
         Error::Call { doing, source: Box::new(source) }
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use aws::{Clients, ControlPlane, Environment, Profiles, Region};
 use directories::ProjectDirs;
-use session::{Engine, EngineConfig, Ledger, LiveSession, Network, NoLedger};
+use session::{Engine, EngineConfig, Ledger, LiveSession, Network, NoLedger, SessionId};
 
 use crate::account::Account;
 use crate::bookmarks::Bookmarks;
 use crate::error::Error;
+use crate::kept::Memory;
 use crate::ledger::{FileLedger, Leftover, Leftovers};
 use crate::settings::Settings;
 use crate::store::{Kept, Loaded, Store, StoreError};
@@ -77,6 +78,7 @@ pub struct App {
     clients: Arc<Clients>,
     engine: Engine,
     store: Store,
+    memory: Memory,
     leftovers: Mutex<Leftovers>,
 }
 
@@ -87,6 +89,7 @@ impl App {
     ///
     /// Outside of a tokio runtime.
     pub fn open(config: AppConfig) -> Self {
+        let memory = Memory::new(config.state_folder.clone());
         let leftovers = match &config.state_folder {
             Some(folder) => Leftovers::find(folder),
             None => Leftovers::default(),
@@ -100,6 +103,7 @@ impl App {
             clients: Arc::new(Clients::new(config.environment)),
             engine: Engine::new(EngineConfig { network, ledger, ..EngineConfig::default() }),
             store: Store::new(config.config_folder),
+            memory,
             leftovers: Mutex::new(leftovers),
         }
     }
@@ -140,6 +144,18 @@ impl App {
     /// [`Account::control`].
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    pub(crate) fn clients(&self) -> &Arc<Clients> {
+        &self.clients
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Reads the settings. What cannot be read is told beside the defaults, and left alone.
@@ -192,24 +208,33 @@ impl App {
     pub async fn end_leftovers(&self) -> Vec<Leftover> {
         let mut told = Vec::new();
         for session in self.leftovers() {
-            let error = self.end_leftover(&session).await.err();
-            if error.is_none() {
-                let mut leftovers = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
-                leftovers.ended(&session.session_id);
-            }
+            let error = match ControlPlane::of_label(&self.clients, &session.label) {
+                Ok(control) => self.end_leftover(&session, Arc::new(control)).await.err(),
+                Err(error) => Some(error.into()),
+            };
             told.push(Leftover { session, error });
         }
         told
     }
 
-    async fn end_leftover(&self, session: &LiveSession) -> Result<(), Error> {
-        let control = ControlPlane::of_label(&self.clients, &session.label)?;
-        let control: Arc<dyn session::ControlPlane> = Arc::new(control);
+    /// Ends one session that a killed process left behind, through its account.
+    pub(crate) async fn end_leftover(
+        &self,
+        session: &LiveSession,
+        control: Arc<dyn session::ControlPlane>,
+    ) -> Result<(), Error> {
         let ending = self.engine.end_leftover(&control, &session.session_id);
         match tokio::time::timeout(LEFTOVER_LIMIT, ending).await {
-            Ok(ended) => ended.map_err(|source| Error::Leftover { source }),
-            Err(_) => Err(Error::LeftoverTimedOut),
+            Ok(Ok(())) => self.forget_leftover(&session.session_id),
+            Ok(Err(source)) => return Err(Error::Leftover { source }),
+            Err(_) => return Err(Error::LeftoverTimedOut),
         }
+        Ok(())
+    }
+
+    /// Strikes out a session that is over anyway.
+    pub(crate) fn forget_leftover(&self, session_id: &SessionId) {
+        self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).ended(session_id);
     }
 
     /// Ends every session and waits, at most `limit`, until the service knows. Answers those

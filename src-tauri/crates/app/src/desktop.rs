@@ -1,14 +1,28 @@
 //! Everything behind the window: one method for each thing a user can do there.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
-use crate::app::AppConfig;
+use crate::accounts::{Accounts, no_such};
+use crate::app::App;
+use crate::bookmarks::{Bookmarks, SavedTunnel};
+use crate::error::Error;
 use crate::event::{Events, Outbox};
+use crate::inventories::Inventories;
+use crate::kept::{Workspace, terminals};
+use crate::nodes;
+use crate::notices::Notices;
+use crate::saved::{self, Saved};
+use crate::settings::{AccountLook, AddedAccount, Settings, WindowSettings};
+use crate::store::StoreError;
+use crate::tasks::Tasks;
+use crate::terminals::Terminals;
+use crate::tunnels::port::check_spec;
+use crate::tunnels::{Tunnels, no_such as no_such_tunnel};
 use crate::view::{
     AccountRequest, AppError, BookmarksView, CommandResultView, DiagnosisView, ErrorCode,
     InputEncoding, InventoryView, NoticeId, PortCheckView, ProfileChange, ProfileId, ScopeView,
@@ -16,84 +30,38 @@ use crate::view::{
     TunnelBind, TunnelId, TunnelLogView, TunnelSpec, TunnelView, WorkspaceView,
 };
 
-/// What a desktop stands on.
-pub struct DesktopOptions {
-    /// Version of the product, for the About line.
-    pub version: String,
-    /// Files, environment and network.
-    pub config: AppConfig,
-    /// The sandbox, if it can be had.
-    pub sandbox: Option<SandboxOffer>,
-    /// Opens in the sandbox although there are profiles.
-    pub opens_in_sandbox: bool,
-    /// Opens pages for the user.
-    pub browser: Arc<dyn Browser>,
-}
+mod launch;
+mod options;
 
-/// Opens pages for the user; the shell knows how.
-pub trait Browser: Send + Sync + 'static {
-    /// Opens an `http` or `https` address. What fails is nobody's business: the address is shown
-    /// beside, to be opened by hand.
-    fn open(&self, url: &str);
-}
-
-/// The made-up accounts, and the way to have them served.
-pub struct SandboxOffer {
-    /// The accounts, in the order to show. Known before anything is started.
-    pub accounts: Vec<SandboxAccount>,
-    /// Starts serving them. Asked for when one of the accounts is first needed, and again only
-    /// after a failure.
-    pub starter: Arc<dyn SandboxStarter>,
-}
-
-/// A made-up account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SandboxAccount {
-    /// The profile's name in the files the sandbox writes.
-    pub profile: String,
-    /// Twelve digits.
-    pub account_id: String,
-    /// The regions it has nodes in, the main one first.
-    pub regions: Vec<String>,
-}
-
-/// Starts the sandbox.
-pub trait SandboxStarter: Send + Sync + 'static {
-    /// Serves the accounts until the program ends, and answers the variables that lead an AWS
-    /// program there: `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE`. An error says why not,
-    /// in words.
-    fn start(&self) -> BoxFuture<'static, Result<Vec<(String, String)>, String>>;
-}
-
-/// Takes the output of a terminal, in order, in pieces of at most 64 KiB. Answers false when
-/// there is nobody to take it any more. Must not block.
-pub type OutputSink = Box<dyn FnMut(Bytes) -> bool + Send>;
-
-/// What to open for a tunnel that listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// The browser, on this address.
-    Browser {
-        /// `http://127.0.0.1:8080/`.
-        url: String,
-    },
-    /// The system's remote desktop program.
-    RemoteDesktop {
-        /// Host and port: `127.0.0.1:3389`.
-        address: String,
-    },
-}
+pub use options::{
+    Browser, DesktopOptions, OutputSink, Program, SandboxAccount, SandboxOffer, SandboxStarter,
+};
 
 /// The product behind the window. Cheap to clone.
 ///
 /// Every method may be called from any task at any time; none touches the window.
 /// [`Desktop::quit`] must have returned before the process ends.
 #[derive(Clone)]
-pub struct Desktop {
+pub struct Desktop(Arc<Inner>);
+
+struct Inner {
+    version: String,
+    app: Arc<App>,
     outbox: Outbox,
+    tasks: Tasks,
+    notices: Notices,
+    accounts: Accounts,
+    inventories: Inventories,
+    terminals: Terminals,
+    tunnels: Tunnels,
+    saved: Saved,
+    workspace: Mutex<WorkspaceView>,
 }
 
 type Answer<T> = Result<T, AppError>;
+
+/// How long sessions may take to be ended at the service.
+const QUIT_LIMIT: Duration = Duration::from_secs(5);
 
 #[expect(clippy::unused_async, reason = "every verb may come to wait for something")]
 impl Desktop {
@@ -105,8 +73,50 @@ impl Desktop {
     /// Outside of a tokio runtime.
     pub fn open(options: DesktopOptions) -> (Self, Events) {
         let (outbox, events) = Outbox::new();
-        drop(options);
-        (Self { outbox }, events)
+        let (tasks, notices) = (Tasks::default(), Notices::new(outbox.clone()));
+        let app = Arc::new(App::open(options.config));
+        let found = saved::find(app.store(), &notices);
+        let sandbox = options.sandbox;
+        let clients = Arc::clone(app.clients());
+        let accounts = Accounts::new(clients, sandbox, &found.settings, outbox.clone());
+        let memory = app.memory().clone();
+        let parts = (outbox.clone(), tasks.clone());
+        let inventories = Inventories::new(accounts.clone(), memory, parts.0, parts.1);
+        let engine = app.engine().clone();
+        let at =
+            |part: &Accounts| (part.clone(), inventories.clone(), outbox.clone(), tasks.clone());
+        let (a, i, o, t) = at(&accounts);
+        let terminals = Terminals::new(engine.clone(), a, i, o, t);
+        let (a, i, o, t) = at(&accounts);
+        let tunnels = Tunnels::new(engine, a, i, o, t);
+        let workspace = launch::workspace(&app, &accounts, &notices, options.opens_in_sandbox);
+        if workspace.scope.profile_id.as_ref().is_some_and(|id| accounts.is_sandbox(id)) {
+            let accounts = accounts.clone();
+            tasks.start(async move { accounts.prepare_sandbox().await });
+        }
+        tunnels.take(&found.bookmarks.tunnels, true);
+        let both = (accounts.clone(), tunnels.clone());
+        let store = app.store().clone();
+        let saved = Saved::new(store, found, tasks.clone(), outbox.clone(), notices.clone(), both);
+        if !app.leftovers().is_empty() {
+            let ending = launch::end_leftovers(Arc::clone(&app), accounts.clone(), notices.clone());
+            tasks.start(ending);
+        }
+        let inner = Inner {
+            version: options.version,
+            app,
+            outbox,
+            tasks,
+            notices,
+            accounts,
+            inventories,
+            terminals,
+            tunnels,
+            saved,
+            workspace: Mutex::new(workspace),
+        };
+        let desktop = Self(Arc::new(inner));
+        (desktop, events)
     }
 
     /// Answers everything for the first frame, without the network. Ends terminals left over from
@@ -116,7 +126,28 @@ impl Desktop {
     ///
     /// [`ErrorCode::Internal`].
     pub async fn snapshot(&self) -> Answer<SnapshotView> {
-        self.absent()
+        self.0.terminals.close_all();
+        let workspace = self.workspace().clone();
+        let kept = terminals(&workspace);
+        let memory = self.0.app.memory().clone();
+        self.0.tasks.start({
+            let tasks = self.0.tasks.clone();
+            async move {
+                // What is left lies there until the next start.
+                let _ = tasks.off(move || memory.forget_scrollbacks_but(&kept)).await;
+            }
+        });
+        Ok(SnapshotView {
+            version: self.0.version.clone(),
+            platform: launch::platform(),
+            inventories: self.0.inventories.known(&workspace.scope),
+            profiles: self.0.accounts.view(),
+            bookmarks: self.0.saved.bookmarks(),
+            tunnels: self.0.tunnels.views(),
+            settings: self.0.saved.settings(),
+            workspace,
+            notices: self.0.notices.open(),
+        })
     }
 
     /// Starts the sign-in of a profile; its progress comes as events.
@@ -142,8 +173,20 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`] or [`ErrorCode::FileUnwritable`].
-    pub async fn profile_change(&self, _id: ProfileId, _change: ProfileChange) -> Answer<()> {
-        self.absent()
+    pub async fn profile_change(&self, id: ProfileId, change: ProfileChange) -> Answer<()> {
+        if !self.0.accounts.has(&id) {
+            return Err(no_such(&id));
+        }
+        let look = AccountLook {
+            label: Some(change.label).filter(|label| !label.trim().is_empty()),
+            colour: Some(change.colour),
+            is_hidden: change.hidden,
+            regions: change.regions,
+        };
+        self.0
+            .saved
+            .change_settings(move |settings| drop(settings.accounts.insert(id.0, look)))
+            .await
     }
 
     /// Adds an account; answers the id of the first profile it brought. A config file is added
@@ -162,8 +205,18 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::ConfigInvalid`] when it has no profile.
-    pub async fn account_add_file(&self, _file: PathBuf) -> Answer<Option<ProfileId>> {
-        self.absent()
+    pub async fn account_add_file(&self, file: PathBuf) -> Answer<Option<ProfileId>> {
+        let Some(first) = self.0.accounts.ids_in(&file).into_iter().next() else {
+            let message = format!("{} has no AWS profile.", file.display());
+            return Err(AppError { code: ErrorCode::ConfigInvalid, message, detail: None });
+        };
+        let account = AddedAccount::ConfigFile { path: file };
+        let add = move |settings: &mut Settings| {
+            settings.added.retain(|known| *known != account);
+            settings.added.push(account);
+        };
+        self.0.saved.change_settings(add).await?;
+        Ok(Some(first))
     }
 
     /// Says which nodes are looked at. Answers what is known at once; reads the rest behind.
@@ -171,8 +224,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn scope_open(&self, _scope: ScopeView) -> Answer<Vec<InventoryView>> {
-        self.absent()
+    pub async fn scope_open(&self, scope: ScopeView) -> Answer<Vec<InventoryView>> {
+        self.0.inventories.open(&scope)
     }
 
     /// Reads the scope again now.
@@ -180,8 +233,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn scope_refresh(&self, _scope: ScopeView) -> Answer<()> {
-        self.absent()
+    pub async fn scope_refresh(&self, scope: ScopeView) -> Answer<()> {
+        self.0.inventories.refresh(&scope)
     }
 
     /// Finds out why a node can't be reached.
@@ -189,8 +242,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`] for an account that is gone.
-    pub async fn node_diagnose(&self, _target: TargetView) -> Answer<DiagnosisView> {
-        self.absent()
+    pub async fn node_diagnose(&self, target: TargetView) -> Answer<DiagnosisView> {
+        nodes::diagnosis::diagnose(&self.0.accounts, &target).await
     }
 
     /// Lists the last sessions on a node, newest first, at most 20.
@@ -198,8 +251,8 @@ impl Desktop {
     /// # Errors
     ///
     /// Whatever the service answers.
-    pub async fn node_sessions(&self, _target: TargetView) -> Answer<Vec<SessionRecordView>> {
-        self.absent()
+    pub async fn node_sessions(&self, target: TargetView) -> Answer<Vec<SessionRecordView>> {
+        nodes::sessions(&self.0.accounts, &target).await
     }
 
     /// Runs a command without a terminal and answers when it ended.
@@ -207,12 +260,9 @@ impl Desktop {
     /// # Errors
     ///
     /// Whatever kept it from running.
-    pub async fn node_run(
-        &self,
-        _target: TargetView,
-        _command: String,
-    ) -> Answer<CommandResultView> {
-        self.absent()
+    pub async fn node_run(&self, target: TargetView, command: String) -> Answer<CommandResultView> {
+        let (engine, accounts) = (self.0.app.engine(), &self.0.accounts);
+        nodes::run(engine, accounts, &self.0.inventories, &target, &command).await
     }
 
     /// Starts a session for a new or ended terminal. Answers once the terminal is known; whether
@@ -223,12 +273,12 @@ impl Desktop {
     /// [`ErrorCode::Invalid`] for a terminal that lives.
     pub async fn terminal_open(
         &self,
-        _id: TerminalId,
-        _target: TargetView,
-        _size: TerminalSize,
-        _output: OutputSink,
+        id: TerminalId,
+        target: TargetView,
+        size: TerminalSize,
+        output: OutputSink,
     ) -> Answer<()> {
-        self.absent()
+        self.0.terminals.open(id, target, size, output)
     }
 
     /// Types. Answers when the bytes are queued; one call in flight for each terminal.
@@ -238,11 +288,11 @@ impl Desktop {
     /// [`ErrorCode::NotFound`], or [`ErrorCode::SessionEnded`] once it is over.
     pub async fn terminal_write(
         &self,
-        _id: TerminalId,
-        _data: String,
-        _encoding: InputEncoding,
+        id: TerminalId,
+        data: String,
+        encoding: InputEncoding,
     ) -> Answer<()> {
-        self.absent()
+        self.0.terminals.write(&id, &data, encoding).await
     }
 
     /// Tells the far side the terminal's size.
@@ -250,8 +300,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn terminal_resize(&self, _id: TerminalId, _size: TerminalSize) -> Answer<()> {
-        self.absent()
+    pub async fn terminal_resize(&self, id: TerminalId, size: TerminalSize) -> Answer<()> {
+        self.0.terminals.resize(&id, size)
     }
 
     /// Says that so many more bytes of output were drawn.
@@ -259,8 +309,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn terminal_ack(&self, _id: TerminalId, _bytes: u32) -> Answer<()> {
-        self.absent()
+    pub async fn terminal_ack(&self, id: TerminalId, bytes: u32) -> Answer<()> {
+        self.0.terminals.acknowledge(&id, bytes)
     }
 
     /// Does not wait for the next try of a reconnecting terminal.
@@ -268,8 +318,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn terminal_retry(&self, _id: TerminalId) -> Answer<()> {
-        self.absent()
+    pub async fn terminal_retry(&self, id: TerminalId) -> Answer<()> {
+        self.0.terminals.retry(&id)
     }
 
     /// Ends the session and forgets the terminal and its kept scrollback.
@@ -277,8 +327,10 @@ impl Desktop {
     /// # Errors
     ///
     /// None; an id that is not known is fine.
-    pub async fn terminal_close(&self, _id: TerminalId) -> Answer<()> {
-        self.absent()
+    pub async fn terminal_close(&self, id: TerminalId) -> Answer<()> {
+        self.0.terminals.close(&id);
+        let memory = self.0.app.memory().clone();
+        self.off(move || memory.forget_scrollback(&id)).await
     }
 
     /// Keeps the scrollback of a tab for the next start.
@@ -286,8 +338,14 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::FileUnwritable`] or [`ErrorCode::Invalid`].
-    pub async fn scrollback_save(&self, _id: TerminalId, _text: String) -> Answer<()> {
-        self.absent()
+    pub async fn scrollback_save(&self, id: TerminalId, text: String) -> Answer<()> {
+        let memory = self.0.app.memory().clone();
+        let kept = self.off(move || memory.keep_scrollback(&id, &text)).await?;
+        match kept {
+            // Without a folder nothing is kept, which is nobody's failure.
+            Ok(()) | Err(StoreError::Nowhere) => Ok(()),
+            Err(error) => Err(Error::from(error).view()),
+        }
     }
 
     /// Answers the kept scrollback; empty when there is none.
@@ -295,8 +353,9 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::Invalid`] for an id that is no UUID.
-    pub async fn scrollback_load(&self, _id: TerminalId) -> Answer<String> {
-        self.absent()
+    pub async fn scrollback_load(&self, id: TerminalId) -> Answer<String> {
+        let memory = self.0.app.memory().clone();
+        self.off(move || memory.scrollback_of(&id)).await
     }
 
     /// Saves a new tunnel (no id) or a changed one; answers its id.
@@ -304,8 +363,20 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::Invalid`], [`ErrorCode::NotFound`], [`ErrorCode::FileUnwritable`].
-    pub async fn tunnel_save(&self, _id: Option<TunnelId>, _spec: TunnelSpec) -> Answer<TunnelId> {
-        self.absent()
+    pub async fn tunnel_save(&self, id: Option<TunnelId>, spec: TunnelSpec) -> Answer<TunnelId> {
+        check_spec(&spec)?;
+        if !self.0.accounts.has(&spec.profile_id) {
+            return Err(no_such(&spec.profile_id));
+        }
+        if let Some(id) = &id
+            && self.0.saved.tunnel(id).is_none()
+        {
+            return Err(no_such_tunnel());
+        }
+        let id = id.unwrap_or_else(|| TunnelId(Uuid::new_v4().to_string()));
+        let tunnel = SavedTunnel { id: id.clone(), spec };
+        self.0.saved.change_bookmarks(move |bookmarks| bookmarks.put_tunnel(tunnel)).await?;
+        Ok(id)
     }
 
     /// Stops a tunnel and forgets it.
@@ -313,8 +384,12 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`], [`ErrorCode::FileUnwritable`].
-    pub async fn tunnel_remove(&self, _id: TunnelId) -> Answer<()> {
-        self.absent()
+    pub async fn tunnel_remove(&self, id: TunnelId) -> Answer<()> {
+        if self.0.saved.tunnel(&id).is_none() {
+            return Err(no_such_tunnel());
+        }
+        let remove = move |bookmarks: &mut Bookmarks| bookmarks.tunnels.retain(|t| t.id != id);
+        self.0.saved.change_bookmarks(remove).await
     }
 
     /// Switches a tunnel. Failures come as the tunnel's state.
@@ -322,8 +397,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn tunnel_switch(&self, _id: TunnelId, _wanted: bool) -> Answer<()> {
-        self.absent()
+    pub async fn tunnel_switch(&self, id: TunnelId, wanted: bool) -> Answer<()> {
+        self.0.tunnels.switch(&id, wanted)
     }
 
     /// Does not wait for the next try of a tunnel.
@@ -331,8 +406,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn tunnel_retry(&self, _id: TunnelId) -> Answer<()> {
-        self.absent()
+    pub async fn tunnel_retry(&self, id: TunnelId) -> Answer<()> {
+        self.0.tunnels.retry(&id)
     }
 
     /// Waits until a tunnel listens, at most 30 s, and answers what to open for it.
@@ -341,8 +416,8 @@ impl Desktop {
     ///
     /// [`ErrorCode::NotFound`], [`ErrorCode::Unreachable`] when it does not listen in time, or
     /// what it failed with.
-    pub async fn tunnel_program(&self, _id: TunnelId) -> Answer<Program> {
-        self.absent()
+    pub async fn tunnel_program(&self, id: TunnelId) -> Answer<Program> {
+        self.0.tunnels.program(&id).await
     }
 
     /// Answers the last lines of a tunnel's log, oldest first, at most 500.
@@ -350,8 +425,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn tunnel_log(&self, _id: TunnelId) -> Answer<Vec<TunnelLogView>> {
-        self.absent()
+    pub async fn tunnel_log(&self, id: TunnelId) -> Answer<Vec<TunnelLogView>> {
+        self.0.tunnels.log(&id)
     }
 
     /// Says whether a local port can be listened on. `tunnel`: the one being edited.
@@ -361,11 +436,11 @@ impl Desktop {
     /// [`ErrorCode::Invalid`] for an address that is none.
     pub async fn port_check(
         &self,
-        _port: u16,
-        _bind: TunnelBind,
-        _tunnel: Option<TunnelId>,
+        port: u16,
+        bind: TunnelBind,
+        tunnel: Option<TunnelId>,
     ) -> Answer<PortCheckView> {
-        self.absent()
+        self.0.tunnels.check_port(port, &bind, tunnel.as_ref())
     }
 
     /// Keeps the bookmarks.
@@ -373,8 +448,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::FileUnwritable`].
-    pub async fn bookmarks_save(&self, _bookmarks: BookmarksView) -> Answer<()> {
-        self.absent()
+    pub async fn bookmarks_save(&self, bookmarks: BookmarksView) -> Answer<()> {
+        self.0.saved.change_bookmarks(move |known| known.take(bookmarks)).await
     }
 
     /// Keeps the settings. Starting at login is the shell's to apply.
@@ -382,13 +457,14 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::FileUnwritable`].
-    pub async fn settings_save(&self, _settings: SettingsView) -> Answer<()> {
-        self.absent()
+    pub async fn settings_save(&self, settings: SettingsView) -> Answer<()> {
+        let window = WindowSettings(settings).within_limits();
+        self.0.saved.change_settings(move |known| known.window = window).await
     }
 
     /// Names the settings file; none when nothing is kept.
-    pub fn settings_file(&self) -> Option<&Path> {
-        None
+    pub fn settings_file(&self) -> Option<PathBuf> {
+        self.0.saved.settings_file()
     }
 
     /// Keeps how the window was left.
@@ -396,8 +472,14 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::FileUnwritable`].
-    pub async fn workspace_save(&self, _workspace: WorkspaceView) -> Answer<()> {
-        self.absent()
+    pub async fn workspace_save(&self, workspace: WorkspaceView) -> Answer<()> {
+        self.workspace().clone_from(&workspace);
+        let store = self.0.app.memory().store().clone();
+        let keep = move || store.update::<Workspace>(|kept| kept.0 = workspace).map(drop);
+        match self.off(keep).await? {
+            Ok(()) | Err(StoreError::Nowhere) => Ok(()),
+            Err(error) => Err(Error::from(error).view()),
+        }
     }
 
     /// The user has seen a notice; one that is not known is fine.
@@ -405,30 +487,68 @@ impl Desktop {
     /// # Errors
     ///
     /// None.
-    pub async fn notice_close(&self, _id: NoticeId) -> Answer<()> {
-        self.absent()
+    pub async fn notice_close(&self, id: NoticeId) -> Answer<()> {
+        self.0.notices.close(&id);
+        Ok(())
     }
 
     /// Answers every tunnel, for the tray.
     pub fn tunnels(&self) -> Vec<TunnelView> {
-        Vec::new()
+        self.0.tunnels.views()
     }
 
     /// Switches every tunnel off, for the tray.
-    pub async fn tunnels_stop(&self) {}
+    pub fn tunnels_stop(&self) {
+        self.0.tunnels.stop_all();
+    }
 
     /// Answers the bookmarks, for the tray.
     pub fn bookmarks(&self) -> BookmarksView {
-        BookmarksView { nodes: Vec::new(), groups: Vec::new(), saved_views: Vec::new() }
+        self.0.saved.bookmarks()
+    }
+
+    /// Answers the settings.
+    pub fn settings(&self) -> SettingsView {
+        self.0.saved.settings()
     }
 
     /// Says whether anybody can see the window: traffic is not told while nobody can. The files
     /// that may be edited by hand are looked at when it comes back.
-    pub fn window_seen(&self, _is_seen: bool) {}
+    pub fn window_seen(&self, is_seen: bool) {
+        self.0.tunnels.seen(is_seen);
+        self.0.inventories.seen(is_seen);
+        if is_seen {
+            self.look();
+        }
+    }
+
+    /// Looks at every file that may have been edited by hand.
+    fn look(&self) {
+        let this = self.clone();
+        self.0.tasks.start(async move {
+            this.0.saved.look().await;
+            let accounts = this.0.accounts.clone();
+            // It fails only when the program is ending.
+            let _ = this.0.tasks.off(move || accounts.reload()).await;
+        });
+    }
 
     /// Ends every session at the service and stops every tunnel. Nothing works afterwards.
     pub async fn quit(&self) {
-        self.outbox.close();
+        let left = self.0.app.shutdown(QUIT_LIMIT).await;
+        if !left.is_empty() {
+            tracing::warn!(sessions = left.len(), "sessions are left to the next start");
+        }
+        self.0.tasks.end().await;
+        self.0.outbox.close();
+    }
+
+    fn workspace(&self) -> MutexGuard<'_, WorkspaceView> {
+        self.0.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn off<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+        self.0.tasks.off(work).await.map_err(|error| Error::from(error).view())
     }
 
     #[expect(clippy::unused_self, reason = "every verb has one")]

@@ -1,10 +1,12 @@
 //! What can go wrong with a verb, and how it crosses to the UI.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws::{CallError, CredentialsError, Reason, RefusedKind, Region, SetupError};
 use session::{ControlError, DialError, ReportedCause};
 
+use crate::clock;
 use crate::filter::BadFilter;
 use crate::store::StoreError;
 use crate::view::{AppError, ErrorCode};
@@ -69,6 +71,25 @@ impl Error {
         AppError { code: self.code(), message: sentence(&self.to_string()), detail: self.detail() }
     }
 
+    /// Crosses to the UI as [`Error::view`] does, with a node's name in place of its id.
+    pub(crate) fn view_of(&self, subject: &Subject) -> AppError {
+        let mut view = self.view();
+        let not_started = match self {
+            Self::Session(error) => subject.not_started(error),
+            Self::Setup(_)
+            | Self::Call { .. }
+            | Self::NoSuchNode { .. }
+            | Self::Ambiguous { .. }
+            | Self::Filter(_)
+            | Self::Store(_)
+            | Self::Leftover { .. }
+            | Self::LeftoverTimedOut => None,
+        };
+        view.message =
+            not_started.unwrap_or_else(|| view.message.replace(&subject.id, &subject.name));
+        view
+    }
+
     fn detail(&self) -> Option<String> {
         match self {
             Self::Call { source, .. } => call_detail(source),
@@ -84,8 +105,56 @@ impl Error {
     }
 }
 
+/// A node, as far as words about it need.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    id: String,
+    name: String,
+    last_ping_ms: Option<u64>,
+}
+
+impl Subject {
+    pub(crate) fn new(id: &str, name: &str, last_ping_ms: Option<u64>) -> Self {
+        Self { id: id.to_owned(), name: name.to_owned(), last_ping_ms }
+    }
+
+    /// Shows what people call the node.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says that the node is not connected, if that is what an error says.
+    fn not_started(&self, error: &session::Error) -> Option<String> {
+        let session::Error::Start { source, .. } = error else { return None };
+        let ControlError::NotConnected(refusal) = &**source else { return None };
+        let ping = self.last_ping_ms.map(|at| {
+            let ago = clock::epoch_ms().saturating_sub(at);
+            format!(" Its agent last pinged {} ago.", length(Duration::from_millis(ago)))
+        });
+        let ping = ping.unwrap_or_default();
+        Some(format!("{} is not connected ({}).{ping}", self.name, refusal.code))
+    }
+}
+
+/// Says a length of time as people do: in one unit.
+pub(crate) fn length(length: Duration) -> String {
+    let minutes = length.as_secs() / 60;
+    match minutes {
+        0 => format!("{} s", length.as_secs()),
+        1..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+/// Makes a short phrase of an error's words: it begins with a capital and has no full stop.
+pub(crate) fn phrase(words: &str) -> String {
+    let words = words.strip_prefix("the ").unwrap_or(words);
+    sentence(words).trim_end_matches('.').to_owned()
+}
+
 /// Makes a sentence of an error's words, which begin small and end without a full stop.
-fn sentence(words: &str) -> String {
+pub(crate) fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let mut text: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     // Names are not to be changed: only a word of small letters alone is one of ours.
@@ -315,6 +384,31 @@ mod tests {
         assert!(crossed.message.contains("TargetNotConnected"));
         assert_eq!(crossed.detail.as_deref(), Some("TargetNotConnected\ni-1 is not connected."));
         assert!(error.advice().contains("agent"));
+    }
+
+    #[test]
+    fn a_node_is_called_by_its_name_and_its_last_ping_is_told() {
+        let refusal = Refusal {
+            operation: "StartSession".into(),
+            code: "TargetNotConnected".into(),
+            ..Refusal::default()
+        };
+        let error = Error::from(Arc::new(session::Error::Start {
+            target: "i-1".into(),
+            source: Box::new(ControlError::NotConnected(refusal)),
+        }));
+        let three_hours = clock::epoch_ms() - 3 * 60 * 60 * 1000;
+        let view = error.view_of(&Subject::new("i-1", "web-1", Some(three_hours)));
+        let expected =
+            "web-1 is not connected (TargetNotConnected). Its agent last pinged 3 h ago.";
+        assert_eq!(view.message, expected);
+    }
+
+    #[test]
+    fn words_become_sentences_and_phrases() {
+        assert_eq!(sentence("no session on i-1: gone"), "No session on i-1: gone.");
+        assert_eq!(sentence("web-1 is away."), "web-1 is away.");
+        assert_eq!(phrase("the service stopped answering"), "Service stopped answering");
     }
 
     #[test]

@@ -5,22 +5,31 @@
 //! forgiveness and writes whole; the shared AWS files it only reads.
 
 mod account;
+mod accounts;
 mod app;
 mod bookmarks;
+mod clock;
 mod desktop;
 mod error;
-#[cfg_attr(not(test), expect(dead_code, reason = "the verbs that tell events follow"))]
 mod event;
 mod filter;
+mod inventories;
+mod kept;
 mod ledger;
 mod migrate;
+mod nodes;
+mod notices;
+mod saved;
 mod settings;
 mod store;
+mod tasks;
+mod terminals;
+mod tunnels;
 pub mod view;
 
 pub use account::Account;
 pub use app::{App, AppConfig};
-pub use bookmarks::{Bookmark, BookmarkId, BookmarkKind, Bookmarks, TunnelPlan};
+pub use bookmarks::{Bookmarks, SavedTunnel};
 pub use desktop::{
     Browser, Desktop, DesktopOptions, OutputSink, Program, SandboxAccount, SandboxOffer,
     SandboxStarter,
@@ -29,6 +38,6 @@ pub use error::Error;
 pub use event::{Event, Events};
 pub use filter::{BadFilter, NodeFilter};
 pub use ledger::Leftover;
-pub use settings::{AccountLook, Settings, TerminalSettings, Theme};
+pub use settings::{AccountLook, AddedAccount, Settings, SsoRole, WindowSettings};
 pub use store::{Kept, Loaded, Malformed, StoreError};
 pub use view::{AppError, ErrorCode};

@@ -12,14 +12,16 @@ use crate::settings::Settings;
 // The path is the usual one, said aloud because the fuzzers take this file in from elsewhere.
 #[path = "migrate/v1.rs"]
 mod v1;
+mod v2;
 
 /// The version that is written.
-const NEWEST: i64 = 1;
+const NEWEST: i64 = 2;
 
 /// Reads the settings' text.
 pub(crate) fn settings(text: &str) -> Result<Settings, String> {
     match version(text)? {
         Some(1) => parse::<v1::Settings>(text).map(Settings::from),
+        Some(2) => parse::<v2::Settings>(text).map(Settings::from),
         None => Ok(Settings::default()),
         Some(version) => Err(unknown(version)),
     }
@@ -27,13 +29,14 @@ pub(crate) fn settings(text: &str) -> Result<Settings, String> {
 
 /// Writes the settings' text.
 pub(crate) fn settings_text(settings: &Settings) -> Result<String, String> {
-    render(&v1::Settings::from(settings))
+    render(&v2::Settings::from(settings))
 }
 
 /// Reads the bookmarks' text.
 pub(crate) fn bookmarks(text: &str) -> Result<Bookmarks, String> {
     match version(text)? {
         Some(1) => parse::<v1::Bookmarks>(text)?.try_into(),
+        Some(2) => parse::<v2::Bookmarks>(text)?.try_into(),
         None => Ok(Bookmarks::default()),
         Some(version) => Err(unknown(version)),
     }
@@ -41,7 +44,7 @@ pub(crate) fn bookmarks(text: &str) -> Result<Bookmarks, String> {
 
 /// Writes the bookmarks' text.
 pub(crate) fn bookmarks_text(bookmarks: &Bookmarks) -> Result<String, String> {
-    render(&v1::Bookmarks::from(bookmarks))
+    render(&v2::Bookmarks::from(bookmarks))
 }
 
 /// Tells the version of a text; none for an empty one. A text that does not say, because it was
@@ -81,8 +84,8 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 fn render<T: serde::Serialize>(value: &T) -> Result<String, String> {
     let text = toml::to_string_pretty(value).map_err(|error| error.to_string())?;
     Ok(format!(
-        "# Adit reads this file when it starts and writes it whole: edit it freely while Adit is\n\
-         # closed; comments are not kept.\n\n{text}"
+        "# Adit reads this file when it changes and writes it whole: edit it freely; comments are\n\
+         # not kept.\n\n{text}"
     ))
 }
 
@@ -94,22 +97,22 @@ mod tests {
     fn an_empty_file_and_one_without_a_version_are_read() {
         assert_eq!(settings("# nothing yet\n"), Ok(Settings::default()));
         let read = settings("theme = \"dark\"\n").expect("read");
-        assert_eq!(read.theme, crate::settings::Theme::Dark);
+        assert_eq!(read.window.0.theme, crate::view::Theme::Dark);
     }
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
-        let error = settings("version = 1\ntheme = dark\n").expect_err("no string");
+        let error = settings("version = 2\ntheme = dark\n").expect_err("no string");
         assert!(error.starts_with("line 2: "), "{error}");
-        let error = settings("version = 1\n\nthem = \"dark\"\n").expect_err("no such key");
+        let error = settings("version = 2\n\nthem = \"dark\"\n").expect_err("no such key");
         assert!(error.starts_with("line 3: unknown field `them`"), "{error}");
-        let error = bookmarks("[[bookmark]]\nname = \"x\"\n").expect_err("no node");
-        assert!(error.contains("node"), "{error}");
+        let error = bookmarks("[[node]]\nname = \"x\"\n").expect_err("no node");
+        assert!(error.contains("missing field"), "{error}");
     }
 
     #[test]
     fn a_text_of_a_newer_release_is_left_alone() {
-        let error = bookmarks("version = 2\n").expect_err("newer");
+        let error = bookmarks("version = 3\n").expect_err("newer");
         assert!(error.contains("newer release"), "{error}");
         assert!(settings("version = \"one\"\n").is_err());
     }

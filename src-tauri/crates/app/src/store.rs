@@ -105,6 +105,26 @@ impl Store {
         }
     }
 
+    /// Reads a value; a file that cannot be read is moved out of the way, unharmed. Answers where
+    /// it is now beside the reason.
+    pub(crate) fn load_or_set_aside<T: Stored>(&self) -> (T, Option<(Malformed, PathBuf)>) {
+        let Loaded { value, malformed } = self.load::<T>();
+        let aside = malformed.map(|malformed| match set_aside(&malformed.file) {
+            Ok(aside) => (malformed, aside),
+            Err(error) => {
+                tracing::warn!(%error, %malformed, "the file stays where it is");
+                let file = malformed.file.clone();
+                (malformed, file)
+            }
+        });
+        (value, aside)
+    }
+
+    /// Names the file of a value; none when nothing is kept.
+    pub(crate) fn file<T: Stored>(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(T::FILE))
+    }
+
     /// Reads a value, changes it and writes it, while no other process does the same: what was
     /// changed by hand or by another process meanwhile is kept.
     pub(crate) fn update<T: Stored>(
@@ -158,7 +178,7 @@ fn set_aside(file: &Path) -> io::Result<PathBuf> {
 }
 
 /// Writes beside the file and renames: a reader sees the old text or the new, never a part.
-fn write(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
     let mut beside = NamedTempFile::with_prefix_in(".adit-", folder)?;
     beside.write_all(text.as_bytes())?;
     beside.as_file().sync_all()?;

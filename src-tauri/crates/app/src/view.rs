@@ -163,3 +163,10 @@ pub enum ErrorCode {
     /// A fault of ours or of the peer.
     Internal,
 }
+
+impl AppError {
+    /// Says whether nothing but credentials is missing.
+    pub fn wants_sign_in(&self) -> bool {
+        matches!(self.code, ErrorCode::SignInExpired | ErrorCode::CredentialsInvalid)
+    }
+}

@@ -25,12 +25,21 @@ const DATA_KEY_BYTES: i32 = 64;
 #[derive(Clone, Debug)]
 pub struct ControlPlane {
     client: Client,
+    /// In place of region and profile.
+    label: Option<String>,
 }
 
 impl ControlPlane {
     /// Speaks as `client` does.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, label: None }
+    }
+
+    /// Has its sessions written down under a label of the caller's, who must know what to make of
+    /// it later.
+    #[must_use]
+    pub fn labelled(self, label: String) -> Self {
+        Self { label: Some(label), ..self }
     }
 
     /// Speaks as the one whose label this is: for sessions an earlier process left behind.
@@ -157,8 +166,11 @@ impl ControlPlane {
 }
 
 impl session::ControlPlane for ControlPlane {
-    /// The region, and behind a blank the profile if one is used.
+    /// The region, and behind a blank the profile if one is used, unless it was given another.
     fn label(&self) -> String {
+        if let Some(label) = &self.label {
+            return label.clone();
+        }
         match self.client.profile() {
             Some(profile) => format!("{} {profile}", self.client.region()),
             None => self.client.region().to_string(),

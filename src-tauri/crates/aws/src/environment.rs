@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 /// Answers for environment variables and the places of the shared config files.
 ///
 /// Everything this crate reads of its surroundings goes through here, so the sandbox and the tests
@@ -18,6 +20,7 @@ pub struct Environment {
 enum Variables {
     Process,
     Given(Arc<BTreeMap<String, String>>),
+    Over { below: Arc<Environment>, above: Arc<BTreeMap<String, Zeroizing<String>>> },
 }
 
 impl Environment {
@@ -35,6 +38,18 @@ impl Environment {
         Self { variables: Variables::Given(Arc::new(variables)) }
     }
 
+    /// Answers from `variables` first, and from this set-up for all others. An empty value hides
+    /// a variable.
+    #[must_use]
+    pub fn with<K: Into<String>, V: Into<String>>(
+        &self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let above = variables.into_iter().map(|(k, v)| (k.into(), Zeroizing::new(v.into())));
+        let (below, above) = (Arc::new(self.clone()), Arc::new(above.collect()));
+        Self { variables: Variables::Over { below, above } }
+    }
+
     /// Says whether this is the process's own surroundings, and not a set handed in.
     pub(crate) fn is_process(&self) -> bool {
         matches!(self.variables, Variables::Process)
@@ -45,6 +60,10 @@ impl Environment {
         let value = match &self.variables {
             Variables::Process => std::env::var(name).ok(),
             Variables::Given(map) => map.get(name).cloned(),
+            Variables::Over { below, above } => match above.get(name) {
+                Some(value) => Some(value.to_string()),
+                None => below.variable(name),
+            },
         };
         value.filter(|value| !value.trim().is_empty())
     }
@@ -86,6 +105,7 @@ impl Environment {
             (_, Some(home)) => Some(PathBuf::from(home)),
             (Variables::Process, None) => std::env::home_dir(),
             (Variables::Given(_), None) => None,
+            (Variables::Over { below, .. }, None) => below.home(),
         }
     }
 }
@@ -110,6 +130,10 @@ impl fmt::Debug for Environment {
             Variables::Given(map) => {
                 formatter.write_str("Environment")?;
                 formatter.debug_set().entries(map.keys()).finish()
+            }
+            Variables::Over { below, above } => {
+                below.fmt(formatter)?;
+                formatter.debug_set().entries(above.keys()).finish()
             }
         }
     }

@@ -234,6 +234,11 @@ impl CallError {
         matches!(&self.reason, Reason::Refused(r) if r.kind == RefusedKind::AccessDenied)
     }
 
+    /// Says whether the service refused with this code.
+    pub fn is_code(&self, code: &str) -> bool {
+        matches!(&self.reason, Reason::Refused(refused) if refused.code == code)
+    }
+
     /// Names the IAM action the call needs.
     pub fn action(&self) -> String {
         format!("{}:{}", self.service.action_prefix(), self.operation)

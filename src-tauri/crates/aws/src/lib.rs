@@ -19,6 +19,7 @@ mod inventory;
 mod node;
 mod profile;
 mod region;
+mod sessions;
 mod sign;
 
 pub use client::{Client, Clients};
@@ -32,3 +33,4 @@ pub use inventory::{Inventory, InventoryEvent};
 pub use node::{ManagedNode, NodeId, NotANodeId, PingStatus, Platform};
 pub use profile::{Profile, ProfileKind, Profiles, RoleSource, SignInSettings};
 pub use region::{Partition, Region, Regions};
+pub use sessions::SessionRecord;

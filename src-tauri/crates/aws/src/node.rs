@@ -124,6 +124,8 @@ pub struct ManagedNode {
     pub availability_zone: Option<String>,
     /// The network.
     pub vpc_id: Option<String>,
+    /// The subnet.
+    pub subnet_id: Option<String>,
     /// The tags; none known for nodes EC2 was not asked about.
     pub tags: BTreeMap<String, String>,
     /// The EC2 instance type.
@@ -159,6 +161,7 @@ impl ManagedNode {
             public_ip: None,
             availability_zone: None,
             vpc_id: None,
+            subnet_id: None,
             tags: BTreeMap::new(),
             instance_type: None,
             instance_state: None,
@@ -195,6 +198,7 @@ impl ManagedNode {
         self.public_ip = facts.public_ip;
         self.availability_zone = facts.availability_zone;
         self.vpc_id = facts.vpc_id;
+        self.subnet_id = facts.subnet_id;
         self.tags = facts.tags;
         self.instance_type = facts.instance_type;
         self.instance_state = facts.instance_state;
@@ -208,6 +212,7 @@ pub(crate) struct InstanceFacts {
     public_ip: Option<IpAddr>,
     availability_zone: Option<String>,
     vpc_id: Option<String>,
+    subnet_id: Option<String>,
     tags: BTreeMap<String, String>,
     instance_type: Option<String>,
     instance_state: Option<String>,
@@ -227,6 +232,7 @@ impl InstanceFacts {
                 .placement()
                 .and_then(|placement| text(placement.availability_zone())),
             vpc_id: text(instance.vpc_id()),
+            subnet_id: text(instance.subnet_id()),
             tags: tags.collect(),
             instance_type: instance.instance_type().map(|kind| kind.as_str().to_owned()),
             instance_state: instance

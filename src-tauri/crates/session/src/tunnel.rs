@@ -68,6 +68,15 @@ impl LocalSpec {
 }
 
 impl LocalSpec {
+    /// Listens there and lets go at once, to see whether it can be had. Outside of a tokio
+    /// runtime it panics.
+    ///
+    /// # Errors
+    /// [`Error::Bind`], as a tunnel would fail.
+    pub fn check(&self) -> Result<(), Error> {
+        self.bind().map(drop)
+    }
+
     fn bind(&self) -> Result<Listener, Error> {
         match self {
             Self::Tcp { addresses, port } => Listener::bind_tcp(addresses, *port),
@@ -110,6 +119,10 @@ pub struct TunnelSpec {
     pub keep_alive: Option<Duration>,
     /// Connections at once; the next ones wait in the kernel.
     pub connection_limit: usize,
+    /// Starts no session before the first connection.
+    pub on_demand: bool,
+    /// Ends the sessions after so long without a connection; the next one starts another.
+    pub idle_stop: Option<Duration>,
 }
 
 impl TunnelSpec {
@@ -126,6 +139,8 @@ impl TunnelSpec {
             linger: Duration::from_secs(30),
             keep_alive: None,
             connection_limit: CONNECTION_LIMIT,
+            on_demand: false,
+            idle_stop: None,
         }
     }
 
@@ -225,6 +240,8 @@ impl Engine {
                 is_for_one: false,
             },
             restarts: true,
+            on_demand: spec.on_demand,
+            idle_stop: spec.idle_stop,
         };
         Ok(TunnelHandle::start(self, control, plan, listener, None))
     }
@@ -256,6 +273,8 @@ impl TunnelHandle {
             connection_limit: CONNECTION_LIMIT,
             settings,
             restarts: false,
+            on_demand: false,
+            idle_stop: None,
         };
         Ok(Self::start(engine, control, plan, listener, Some(lane)))
     }
@@ -452,6 +471,29 @@ mod tests {
         }
         assert_eq!(tunnel.stats().total_connections, 2);
         assert_eq!(bench.account.with(|calls| calls.started.len()), 1);
+    }
+
+    #[tokio::test]
+    async fn on_demand_a_session_comes_with_the_first_connection_and_goes_after_the_last() {
+        let idle_stop = Some(Duration::from_millis(50));
+        let spec = TunnelSpec { on_demand: true, idle_stop, ..TunnelSpec::new("i-1", 80) };
+        let (mut bench, tunnel) = open(spec);
+        let is_dormant = |state: &TunnelState| matches!(state, TunnelState::Listening { sessions, .. } if sessions.is_empty());
+        soon(tunnel.state().wait_for(is_dormant)).await.expect("a state");
+        assert_eq!(bench.account.with(|calls| calls.started.len()), 0);
+        for round in 1..=2 {
+            let mut near = connect(&tunnel).await;
+            let mut far = Far::join(&mut bench.door).await;
+            near.write_all(b"GET").await.unwrap();
+            let stream = far.opened().await;
+            assert_eq!(far.data(3).await, b"GET");
+            far.send(Command::Fin, stream, b"").await;
+            assert_eq!(soon(near.read(&mut [0; 8])).await.unwrap(), 0);
+            drop(near);
+            bench.account.until(|calls| calls.terminated.len() == round).await;
+            soon(tunnel.state().wait_for(is_dormant)).await.expect("a state");
+            assert_eq!(bench.account.with(|calls| calls.started.len()), round);
+        }
     }
 
     #[tokio::test]

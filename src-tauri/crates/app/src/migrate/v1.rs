@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use crate::view::{
+    AccountColour, BookmarkId, NodeBookmarkView, ProfileId, RegionChange, SettingsView, TargetView,
+    TerminalSettings, Theme as ThemeView, TunnelBind, TunnelId, TunnelSpec, TunnelVia,
+};
 use crate::{bookmarks as now, settings};
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Settings {
     version: u32,
     theme: Theme,
     keeps_tunnels: bool,
     shows_sandbox: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Given with every session; later versions leave it to the command line.
     reason: Option<String>,
     terminal: Terminal,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     accounts: BTreeMap<String, Account>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Theme {
     System,
@@ -29,240 +32,199 @@ enum Theme {
     Dark,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Terminal {
-    #[serde(skip_serializing_if = "Option::is_none")]
     font: Option<String>,
     font_size: f64,
     scrollback_lines: u32,
     warns_of_lines: bool,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Account {
-    #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     colour: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     favourite_regions: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::from(&settings::Settings::default())
+        Self {
+            version: 1,
+            theme: Theme::System,
+            keeps_tunnels: true,
+            shows_sandbox: true,
+            reason: None,
+            terminal: Terminal::default(),
+            accounts: BTreeMap::new(),
+        }
     }
 }
 
 impl Default for Terminal {
     fn default() -> Self {
-        Self::from(&settings::TerminalSettings::default())
+        Self { font: None, font_size: 13.0, scrollback_lines: 10_000, warns_of_lines: true }
     }
 }
 
 impl From<Settings> for settings::Settings {
     fn from(file: Settings) -> Self {
         let accounts = file.accounts.into_iter().map(|(profile, account)| {
-            let Account { label, colour, favourite_regions } = account;
-            (profile, settings::AccountLook { label, colour, favourite_regions })
-        });
-        Self {
-            theme: match file.theme {
-                Theme::System => settings::Theme::System,
-                Theme::Light => settings::Theme::Light,
-                Theme::Dark => settings::Theme::Dark,
-            },
-            terminal: settings::TerminalSettings {
-                font: file.terminal.font,
-                font_size: file.terminal.font_size,
-                scrollback_lines: file.terminal.scrollback_lines,
-                warns_of_lines: file.terminal.warns_of_lines,
-            },
-            keeps_tunnels: file.keeps_tunnels,
-            shows_sandbox: file.shows_sandbox,
-            reason: file.reason,
-            accounts: accounts.collect(),
-        }
-    }
-}
-
-impl From<&settings::Settings> for Settings {
-    fn from(live: &settings::Settings) -> Self {
-        let accounts = live.accounts.iter().map(|(profile, look)| {
-            let account = Account {
-                label: look.label.clone(),
-                colour: look.colour.clone(),
-                favourite_regions: look.favourite_regions.clone(),
+            let regions = account.favourite_regions.into_iter();
+            let look = settings::AccountLook {
+                label: account.label,
+                colour: account.colour.as_deref().and_then(colour),
+                is_hidden: false,
+                regions: regions.map(|name| RegionChange { name, favourite: true }).collect(),
             };
-            (profile.clone(), account)
+            (profile, look)
         });
-        Self {
-            version: 1,
-            theme: match live.theme {
-                settings::Theme::System => Theme::System,
-                settings::Theme::Light => Theme::Light,
-                settings::Theme::Dark => Theme::Dark,
+        let settings::WindowSettings(usual) = settings::WindowSettings::default();
+        // Sizes lay between 8 and 32 in this version too.
+        let font_size = (8..=32u8).find(|size| f64::from(*size) >= file.terminal.font_size);
+        let window = settings::WindowSettings(SettingsView {
+            theme: match file.theme {
+                Theme::System => ThemeView::System,
+                Theme::Light => ThemeView::Light,
+                Theme::Dark => ThemeView::Dark,
             },
-            keeps_tunnels: live.keeps_tunnels,
-            shows_sandbox: live.shows_sandbox,
-            reason: live.reason.clone(),
-            terminal: Terminal::from(&live.terminal),
-            accounts: accounts.collect(),
-        }
+            terminal: TerminalSettings {
+                font_family: file.terminal.font.unwrap_or_default(),
+                font_size: font_size.unwrap_or(32),
+                scrollback_lines: file.terminal.scrollback_lines,
+                warn_multi_line_paste: file.terminal.warns_of_lines,
+                ..usual.terminal
+            },
+            close_keeps_tunnels: file.keeps_tunnels,
+            show_sandbox: file.shows_sandbox,
+            ..usual
+        });
+        let window = window.within_limits();
+        Self { window, accounts: accounts.collect(), added: Vec::new() }
     }
 }
 
-impl From<&settings::TerminalSettings> for Terminal {
-    fn from(live: &settings::TerminalSettings) -> Self {
-        Self {
-            font: live.font.clone(),
-            font_size: live.font_size,
-            scrollback_lines: live.scrollback_lines,
-            warns_of_lines: live.warns_of_lines,
-        }
+/// Colours were named by their role.
+fn colour(role: &str) -> Option<AccountColour> {
+    match role {
+        "bad" => Some(AccountColour::Red),
+        "warn" => Some(AccountColour::Amber),
+        "ok" => Some(AccountColour::Green),
+        "accent" => Some(AccountColour::Blue),
+        _ => None,
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bookmarks {
-    #[serde(default = "one")]
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by whoever chose this version")]
     version: u32,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     bookmark: Vec<Bookmark>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bookmark {
     #[serde(default)]
     id: u32,
     name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
     node: String,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     starts_with_app: bool,
     /// A terminal's; together with `tunnel` a contradiction.
-    #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     tunnel: Option<Tunnel>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tunnel {
-    #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
     port: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
     local_port: Option<u16>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     bind: Vec<IpAddr>,
-    #[serde(default = "one_lane", skip_serializing_if = "is_one")]
+    #[serde(default)]
+    #[expect(dead_code, reason = "no later version has it")]
     lanes: u8,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn one_lane() -> u8 {
-    1
-}
-
-fn is_one(lanes: &u8) -> bool {
-    *lanes == 1
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 impl TryFrom<Bookmarks> for now::Bookmarks {
     type Error = String;
 
     fn try_from(file: Bookmarks) -> Result<Self, String> {
-        let list = file.bookmark.into_iter().map(now::Bookmark::try_from);
-        Ok(Self::from_list(list.collect::<Result<_, _>>()?))
-    }
-}
-
-impl TryFrom<Bookmark> for now::Bookmark {
-    type Error = String;
-
-    fn try_from(file: Bookmark) -> Result<Self, String> {
-        let kind = match (file.tunnel, file.document) {
-            (None, document) => now::BookmarkKind::Terminal { document },
-            (Some(_), Some(_)) => {
-                return Err(format!("bookmark {} has both document and tunnel", file.name));
+        let mut live = Self::default();
+        for bookmark in file.bookmark {
+            if bookmark.document.is_some() && bookmark.tunnel.is_some() {
+                return Err(format!("bookmark {} has both document and tunnel", bookmark.name));
             }
-            (Some(tunnel), None) => now::BookmarkKind::Tunnel(now::TunnelPlan {
-                host: tunnel.host,
-                port: tunnel.port,
-                local_port: tunnel.local_port,
-                bind: tunnel.bind,
-                lanes: tunnel.lanes,
-            }),
-        };
-        Ok(Self {
-            id: now::BookmarkId(file.id),
-            name: file.name,
-            group: file.group,
-            profile: file.profile,
-            region: file.region,
-            node: file.node,
-            kind,
-            starts_with_app: file.starts_with_app,
-        })
-    }
-}
-
-impl From<&now::Bookmarks> for Bookmarks {
-    fn from(live: &now::Bookmarks) -> Self {
-        Self { version: 1, bookmark: live.list().iter().map(Bookmark::from).collect() }
-    }
-}
-
-impl From<&now::Bookmark> for Bookmark {
-    fn from(live: &now::Bookmark) -> Self {
-        let (document, tunnel) = match &live.kind {
-            now::BookmarkKind::Terminal { document } => (document.clone(), None),
-            now::BookmarkKind::Tunnel(plan) => {
-                let tunnel = Tunnel {
-                    host: plan.host.clone(),
-                    port: plan.port,
-                    local_port: plan.local_port,
-                    bind: plan.bind.clone(),
-                    lanes: plan.lanes,
-                };
-                (None, Some(tunnel))
+            let id = if bookmark.id == 0 { String::new() } else { bookmark.id.to_string() };
+            let profile_id = ProfileId(bookmark.profile.unwrap_or_else(|| "default".to_owned()));
+            let region = bookmark.region.unwrap_or_default();
+            match bookmark.tunnel {
+                Some(tunnel) => live.tunnels.push(now::SavedTunnel {
+                    id: TunnelId(id),
+                    spec: TunnelSpec {
+                        name: bookmark.name,
+                        group: bookmark.group,
+                        profile_id,
+                        region,
+                        via: via(bookmark.node),
+                        remote_host: tunnel.host,
+                        remote_port: tunnel.port,
+                        local_port: tunnel.local_port.unwrap_or_default(),
+                        bind: bind(&tunnel.bind),
+                        start_at_launch: bookmark.starts_with_app,
+                        on_demand: false,
+                        idle_stop_minutes: None,
+                    },
+                }),
+                None => live.nodes.push(NodeBookmarkView {
+                    id: BookmarkId(id),
+                    target: TargetView {
+                        profile_id,
+                        region,
+                        node_id: bookmark.node,
+                        node_name: bookmark.name.clone(),
+                    },
+                    name: bookmark.name,
+                    start_at_launch: bookmark.starts_with_app,
+                }),
             }
-        };
-        Self {
-            id: live.id.0,
-            name: live.name.clone(),
-            group: live.group.clone(),
-            profile: live.profile.clone(),
-            region: live.region.clone(),
-            node: live.node.clone(),
-            starts_with_app: live.starts_with_app,
-            document,
-            tunnel,
         }
+        live.number();
+        Ok(live)
+    }
+}
+
+/// A node was an id or name, or a filter; only the filter for one tag has a successor.
+fn via(node: String) -> TunnelVia {
+    let tag = node.strip_prefix("tag:").and_then(|tag| tag.split_once('='));
+    match tag {
+        Some((key, value)) => TunnelVia::Tag { key: key.to_owned(), value: value.to_owned() },
+        None => TunnelVia::Node { node_id: node },
+    }
+}
+
+fn bind(addresses: &[IpAddr]) -> TunnelBind {
+    match addresses.iter().find(|address| !address.is_loopback()) {
+        Some(address) => TunnelBind::Address { address: address.to_string() },
+        None => TunnelBind::Loopback,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::migrate::{bookmarks, bookmarks_text, settings, settings_text};
+    use crate::migrate::{bookmarks, settings};
+    use crate::view::{AccountColour, Theme, TunnelBind, TunnelVia};
 
     /// As version 1 was written when it was new; never to be changed.
     const SETTINGS: &str = r#"
@@ -309,31 +271,38 @@ bind = ["127.0.0.1"]
 lanes = 2
 "#;
 
-    fn body(text: &str) -> &str {
-        text.split_once("\n\n").map_or("", |(_, body)| body)
-    }
-
     #[test]
-    fn every_setting_survives() {
+    fn every_setting_is_taken_over() {
         let read = settings(SETTINGS).expect("read");
-        assert_eq!(read.terminal.font_size, 14.5);
-        assert_eq!(read.accounts["acme-prod"].label.as_deref(), Some("PROD"));
-        let written = settings_text(&read).expect("written");
-        assert_eq!(body(&written).trim(), SETTINGS.trim());
+        let window = &read.window.0;
+        assert_eq!(window.theme, Theme::Dark);
+        assert!(!window.close_keeps_tunnels && !window.show_sandbox && window.restore_tabs);
+        assert_eq!(
+            (window.terminal.font_family.as_str(), window.terminal.font_size),
+            ("Iosevka", 15)
+        );
+        assert_eq!(window.terminal.scrollback_lines, 5000);
+        let look = &read.accounts["acme-prod"];
+        assert_eq!((look.label.as_deref(), look.colour), (Some("PROD"), Some(AccountColour::Red)));
+        assert!(look.regions[0].favourite && look.regions[0].name == "eu-west-1");
     }
 
     #[test]
-    fn every_bookmark_survives() {
+    fn every_bookmark_is_taken_over() {
         let read = bookmarks(BOOKMARKS).expect("read");
-        assert_eq!(read.list().len(), 2);
-        let written = bookmarks_text(&read).expect("written");
-        assert_eq!(bookmarks(&written).expect("read again"), read);
-        assert_eq!(body(&written).trim(), BOOKMARKS.trim());
+        assert_eq!(read.nodes.len(), 1);
+        assert_eq!(read.nodes[0].target.node_id, "web-1");
+        let tunnel = &read.tunnels[0];
+        assert_eq!(tunnel.id.0, "1");
+        let via = TunnelVia::Tag { key: "Role".to_owned(), value: "jump".to_owned() };
+        assert_eq!((&tunnel.spec.via, &tunnel.spec.bind), (&via, &TunnelBind::Loopback));
+        assert_eq!((tunnel.spec.remote_port, tunnel.spec.local_port), (5432, 15432));
+        assert!(tunnel.spec.start_at_launch);
     }
 
     #[test]
     fn a_bookmark_is_one_thing() {
-        let text = "[[bookmark]]\nname = \"x\"\nnode = \"n\"\ndocument = \"d\"\n\
+        let text = "version = 1\n[[bookmark]]\nname = \"x\"\nnode = \"n\"\ndocument = \"d\"\n\
                     tunnel = { port = 1 }\n";
         let error = bookmarks(text).expect_err("both");
         assert_eq!(error, "bookmark x has both document and tunnel");

@@ -22,6 +22,23 @@ impl Client {
         Ok(join(nodes?, &facts).into_iter().next())
     }
 
+    /// Reads what EC2 alone knows of an instance; none if there is no such instance here. Safe to
+    /// drop.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] when EC2 cannot be asked.
+    pub async fn instance(&self, id: &NodeId) -> Result<Option<ManagedNode>, CallError> {
+        let filter = Filter::builder().name("instance-id").values(id.as_str()).build();
+        let (instances, _) = self.instances_page(filter, None).await?;
+        let found = instances.into_iter().find(|(found, _)| found == id);
+        Ok(found.map(|(id, facts)| {
+            let mut node = ManagedNode::bare(id, self.region().clone());
+            node.join(&facts);
+            node
+        }))
+    }
+
     /// Reads the nodes of a name: the `Name` tag, as EC2 and Systems Manager know it. The
     /// spelling must fit exactly. Safe to drop.
     ///
@@ -30,9 +47,23 @@ impl Client {
     /// [`CallError`] when Systems Manager cannot be asked. Without EC2 only names that Systems
     /// Manager knows are found.
     pub async fn nodes_named(&self, name: &str) -> Result<Vec<ManagedNode>, CallError> {
-        let names = [name];
-        let (tagged, facts) =
-            tokio::join!(self.nodes_by("tag:Name", &names), self.facts("tag:Name", &names));
+        self.nodes_tagged("Name", name).await
+    }
+
+    /// Reads the nodes that have a tag with this value, as EC2 and Systems Manager know it. The
+    /// spelling must fit exactly. Safe to drop.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] when Systems Manager cannot be asked. Without EC2 only tags that Systems
+    /// Manager knows are found.
+    pub async fn nodes_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Vec<ManagedNode>, CallError> {
+        let (key, values) = (format!("tag:{key}"), [value]);
+        let (tagged, facts) = tokio::join!(self.nodes_by(&key, &values), self.facts(&key, &values));
         let mut nodes = tagged?;
         let missing: Vec<&str> = facts
             .iter()

@@ -66,6 +66,10 @@ pub(super) struct Plan {
     pub(super) settings: PortSettings,
     /// Whether a session that ended is followed by another.
     pub(super) restarts: bool,
+    /// Whether the first session waits for the first connection.
+    pub(super) on_demand: bool,
+    /// Sessions end after so long without a connection.
+    pub(super) idle_stop: Option<Duration>,
 }
 
 /// A connection that was accepted and has no lane yet, or one that is not up.
@@ -155,7 +159,7 @@ impl Supervisor {
     /// Keeps the tunnel up until `stop`, or until an error nobody can wait out.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut disturbed = self.shared.surroundings.subscribe();
-        if self.lanes.is_empty() {
+        if self.lanes.is_empty() && !self.plan.on_demand {
             self.start_lane();
         }
         let failure = loop {
@@ -397,7 +401,17 @@ impl Supervisor {
 
     fn next_timer(&self) -> Option<Instant> {
         let patience = self.waiting.front().map(|waiting| waiting.until);
-        [self.retry_at, self.accept_at, self.look_at, patience].into_iter().flatten().min()
+        [self.retry_at, self.accept_at, self.look_at, patience, self.idle_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When the sessions end for want of connections.
+    fn idle_at(&self) -> Option<Instant> {
+        let is_idle = self.connections.is_empty() && self.waiting.is_empty();
+        let idle_stop = self.plan.idle_stop.filter(|_| is_idle && !self.lanes.is_empty())?;
+        Some(self.last_used + idle_stop)
     }
 
     fn handle_timers(&mut self) {
@@ -412,6 +426,11 @@ impl Supervisor {
         }
         if self.look_at.take_if(|at| *at <= now).is_some() {
             self.look_over(now);
+        }
+        if self.idle_at().is_some_and(|at| at <= now) {
+            tracing::info!("an unused session is ended; the next connection starts another");
+            self.lanes.clear();
+            self.trouble = None;
         }
     }
 

@@ -131,4 +131,20 @@ def on_a_terminal():
     no_session_left()
 
 
+@check("a killed adit's session is mentioned to a person, and ended on request", 60)
+def leftovers():
+    with Terminal([ADIT, "run", NODE, "echo up; exec sleep 60"], env=ENVIRONMENT) as program:
+        program.expect("up")
+        program.signal(signal.SIGKILL)
+        program.wait()
+    with Terminal([ADIT, "nodes", "bastion"], env=ENVIRONMENT) as program:
+        program.expect(r"left \d+ sessions? open")
+        program.expect("NAME .*prod-bastion-01")
+        program.wait()
+    with Terminal([ADIT, "leftovers", "--end"], env=ENVIRONMENT) as program:
+        program.expect("Ended ")
+        assert program.wait() == 0
+    no_session_left()
+
+
 run()

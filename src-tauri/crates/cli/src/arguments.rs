@@ -154,6 +154,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         end: bool,
     },
+    /// Print a shell's completions for adit, to be sourced or installed
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Serve the sandbox for other programs until interrupted
     Sandbox {
         /// The port on 127.0.0.1 [default: any free one]

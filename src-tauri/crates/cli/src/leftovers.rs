@@ -1,5 +1,6 @@
 //! `adit leftovers`: what killed processes left at the service, and its end.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use app::App;
@@ -7,10 +8,14 @@ use app::App;
 use crate::failure::{Failure, say};
 use crate::print;
 
-/// Mentions what was left behind, and leaves it to a process that is asked to see to it.
+/// Mentions what was left behind to a person, and leaves it to a process that is asked to see
+/// to it.
 pub(crate) fn mention(app: &App) {
     let count = app.leftovers().len();
     app.leave_leftovers();
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
     let sessions = match count {
         0 => return,
         1 => "1 session".to_owned(),

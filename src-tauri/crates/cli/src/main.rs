@@ -28,10 +28,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use app::{Account, App, AppConfig};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::arguments::{Arguments, Scope, Verb};
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::forwarding::Another;
 use crate::sandbox::Sandbox;
 
@@ -74,6 +74,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         print(&proxy::ssh_config(&scope))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Verb::Completions { shell } = verb {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "adit", &mut script);
+        print(&String::from_utf8_lossy(&script))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let sandbox = match scope.sandbox {
         true => Some(Sandbox::start(0, None, true).await?),
         false => None,
@@ -96,7 +102,7 @@ async fn carry_out(app: &App, scope: &Scope, verb: Verb) -> Result<ExitCode, Fai
         return leftovers::list(app, end).await;
     }
     leftovers::mention(app);
-    let account: Account = app.account(scope.profile.as_deref(), scope.region.as_deref())?;
+    let account = account(app, scope)?;
     match verb {
         Verb::Nodes { filter, json } => nodes::list(&account, &filter, json).await?,
         Verb::Shell { node, start } => return shell::open(app, &account, &node, start).await,
@@ -114,9 +120,23 @@ async fn carry_out(app: &App, scope: &Scope, verb: Verb) -> Result<ExitCode, Fai
             let wanted = forward::Wanted { node, forwards, bind, lanes, reason };
             forward::open(app, &account, wanted).await?;
         }
-        Verb::Sandbox { .. } | Verb::Leftovers { .. } => {}
+        Verb::Sandbox { .. } | Verb::Leftovers { .. } | Verb::Completions { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the account that is meant. If it cannot be had, what is wrong with the AWS files may be
+/// why.
+fn account(app: &App, scope: &Scope) -> Result<Account, Failure> {
+    app.account(scope.profile.as_deref(), scope.region.as_deref()).map_err(|error| {
+        let told = error.to_string();
+        for problem in app.profiles().problems() {
+            if !told.contains(&problem.what) {
+                say(&format!("adit: {problem}."));
+            }
+        }
+        error.into()
+    })
 }
 
 /// Puts data on standard output.

@@ -26,11 +26,11 @@ export function cargo(args, options = {}) {
   return run("cargo", args, { ...options, env: { ...environment(), ...linting, ...options.env } });
 }
 
-/** Compiles everything for development and answers where `adit` is. */
+/** Compiles everything for development and answers where the programs are. */
 export async function cargoBuild() {
   const args = ["build", "--workspace", "--all-targets", "--locked"];
   await cargo(args, { show: "errors", minutes: 70 });
-  return { adit: keep("debug/adit") };
+  return { adit: keep("debug/adit"), desktop: keep("debug/adit-desktop") };
 }
 
 /** Compiles the programs as they are released and answers where they are. */
@@ -40,6 +40,7 @@ export async function cargoRelease() {
   await run("cargo", args, { show: "errors", minutes: 90, env });
   return {
     adit: keep("release/adit"),
+    desktop: keep("release/adit-desktop"),
     figures: keep("release/figures"),
     recordings: keep("release/examples/recordings"),
     simulation: keep("release/examples/simulation"),

@@ -21,6 +21,8 @@ import { cache, cloneId, root, target } from "./paths.mjs";
 
 const clones = join(cache, "clones");
 const own = join(clones, cloneId);
+/** What is kept for this clone alone. */
+export const ownFolder = own;
 const scripted = process.platform !== "win32";
 
 /** Lints our crates while they are compiled. */

@@ -1,13 +1,14 @@
-// npm start: sets the machine up, builds, and runs `adit` with the arguments given; without any, it
-// opens a shell on a node of the sandbox.
+// npm start: sets the machine up, builds, and opens the window. Flags go to the window
+// (`npm start -- --sandbox`); a command goes to `adit` (`npm start -- nodes --sandbox`).
 
 import { spawnSync } from "node:child_process";
 import { released, telling } from "./release.mjs";
 
 const given = process.argv.slice(2);
-const args = given.length > 0 ? given : ["shell", "prod-storefront-01", "--sandbox"];
+const isCommand = given.length > 0 && !given[0].startsWith("-");
 
 await telling(async () => {
-  const { adit } = await released();
-  process.exitCode = spawnSync(adit, args, { stdio: "inherit" }).status ?? 1;
+  const { adit, desktop } = await released();
+  const program = isCommand ? adit : desktop;
+  process.exitCode = spawnSync(program, given, { stdio: "inherit" }).status ?? 1;
 });

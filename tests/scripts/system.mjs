@@ -9,6 +9,10 @@ export const packages = {
   build: {
     gcc: "links every program and compiles ring's assembly",
     "libc6-dev": "the C library's headers and start files, for the same",
+    "pkg-config": "finds the libraries the window is linked with",
+    "libwebkit2gtk-4.1-dev": "shows the page in the window (brings GTK 3)",
+    "libdbus-1-dev": "speaks to the desktop: dark or light, the tray",
+    "libayatana-appindicator3-1": "the tray; opened at run time",
   },
   test: {
     python3: "runs boto3, the aws command and pyssm-client against us",
@@ -32,10 +36,11 @@ export const packages = {
 
 /** What to install where we do not install anything ourselves. */
 const elsewhere = {
-  fedora: "sudo dnf install gcc glibc-devel python3 openssh-clients openssh-server",
-  arch: "sudo pacman -S --needed gcc python openssh",
-  suse: "sudo zypper install gcc glibc-devel python3 openssh-clients openssh-server",
-  alpine: "sudo apk add build-base python3 openssh",
+  fedora:
+    "sudo dnf install gcc glibc-devel pkgconf webkit2gtk4.1-devel dbus-devel libayatana-appindicator-gtk3 python3 openssh-clients openssh-server",
+  arch: "sudo pacman -S --needed gcc pkgconf webkit2gtk-4.1 libayatana-appindicator python openssh",
+  suse: "sudo zypper install gcc glibc-devel pkgconf webkit2gtk3-devel dbus-1-devel libayatana-appindicator3-1 python3 openssh-clients openssh-server",
+  alpine: "sudo apk add build-base pkgconf webkit2gtk-4.1-dev dbus-dev libayatana-appindicator python3",
   darwin: "xcode-select --install        (compiler, linker and Python 3)",
   win32:
     "winget install Microsoft.VisualStudio.2022.BuildTools Python.Python.3.12\n" +
@@ -50,10 +55,14 @@ export function ensureSystem(purposes = ["build", "test"]) {
   const commands = { cc: purposes.includes("build"), python3: purposes.includes("test") };
   if (family !== "win32") commands.ssh = commands.sshd = purposes.includes("test");
   const missing = Object.keys(commands).filter((name) => commands[name] && !isThere(name));
+  const drawsWithGtk = process.platform === "linux" && purposes.includes("build");
+  if (drawsWithGtk && ask("pkg-config", ["--exists", "webkit2gtk-4.1"]) === null) {
+    missing.push("webkit2gtk-4.1");
+  }
   if (missing.length === 0) return "nothing missing";
   throw new Failure(
     `not found: ${missing.join(", ")}. Install them, then run this again:\n  ` +
-      (elsewhere[family] ?? "a C compiler and linker, and Python 3.11 or newer with venv"),
+      (elsewhere[family] ?? "a C compiler and linker, WebKitGTK 4.1 with its headers, and Python 3.11 or newer with venv"),
   );
 }
 

@@ -83,7 +83,7 @@ fn remote_desktop(address: &str) -> Result<(), AppError> {
         command.args(arguments).stdin(std::process::Stdio::null());
         match command.spawn() {
             // It goes on by itself; the runtime sees it out.
-            Ok(child) => return Ok(drop(child)),
+            Ok(_) => return Ok(()),
             Err(error) => tracing::debug!(%error, program, "is not there"),
         }
     }

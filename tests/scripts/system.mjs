@@ -40,7 +40,7 @@ const elsewhere = {
     "sudo dnf install gcc glibc-devel pkgconf webkit2gtk4.1-devel dbus-devel libayatana-appindicator-gtk3 python3 openssh-clients openssh-server",
   arch: "sudo pacman -S --needed gcc pkgconf webkit2gtk-4.1 libayatana-appindicator python openssh",
   suse: "sudo zypper install gcc glibc-devel pkgconf webkit2gtk3-devel dbus-1-devel libayatana-appindicator3-1 python3 openssh-clients openssh-server",
-  alpine: "sudo apk add build-base pkgconf webkit2gtk-4.1-dev dbus-dev libayatana-appindicator python3",
+  alpine: "sudo apk add build-base pkgconf webkit2gtk-4.1-dev dbus-dev libayatana-appindicator python3 openssh",
   darwin: "xcode-select --install        (compiler, linker and Python 3)",
   win32:
     "winget install Microsoft.VisualStudio.2022.BuildTools Python.Python.3.12\n" +

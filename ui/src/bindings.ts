@@ -87,27 +87,59 @@ export const events = {
 
 /* Types */
 /**  A colour by role; the UI owns its light and dark values. */
-export type AccountColour = "red" | "amber" | "green" | "teal" | "blue" | "violet" | "pink" | "grey";
+export type AccountColour = 
+/**  Red. */
+"red" | 
+/**  Amber. */
+"amber" | 
+/**  Green. */
+"green" | 
+/**  Teal. */
+"teal" | 
+/**  Blue. */
+"blue" | 
+/**  Violet. */
+"violet" | 
+/**  Pink. */
+"pink" | 
+/**  Grey. */
+"grey";
 
 /**  A way to one's own accounts. */
 export type AccountRequest = 
 /**  Signs in at once; every account and role the sign-in lists becomes a profile. */
-{ kind: "sso"; startUrl: string; region: string } | 
+{ kind: "sso"; 
+/**  The start page of the sign-in. */
+startUrl: string; 
+/**  The region. */
+region: string } | 
 /**  Kept in the system keyring, never in a file. */
-{ kind: "accessKeys"; name: string; accessKeyId: string; secretAccessKey: string; region: string } | 
+{ kind: "accessKeys"; 
+/**  The name. */
+name: string; 
+/**  `AKIA…`. */
+accessKeyId: string; 
+/**  Its secret. */
+secretAccessKey: string; 
+/**  The region. */
+region: string } | 
 /**  Asks for the file with the system's own dialog. */
 { kind: "configFile" };
 
 /**  A failure in words. `message` is whole sentences: what failed, on what, why. */
 export type AppError = {
+	/**  Which kind it is. */
 	code: ErrorCode,
+	/**  Whole sentences. */
 	message: string,
 	/**  The service's own code, message and request id, one per line. Shown behind a disclosure. */
 	detail: string | null,
 };
 
 /**  A bookmark on a node. */
-export type BookmarkId = string;
+export type BookmarkId = 
+/**  As it is told apart. */
+string;
 
 export type BookmarksEvent = BookmarksView;
 
@@ -117,16 +149,24 @@ export type BookmarksView = {
 	nodes: NodeBookmarkView[],
 	/**  Tunnel groups in the order to show; groups not named here follow by name. */
 	groups: string[],
+	/**  Filters kept under a name. */
 	savedViews: SavedView[],
 };
 
-export type CheckOutcome = "good" | "bad" | 
+/**  How a check turned out. */
+export type CheckOutcome = 
+/**  All is well. */
+"good" | 
+/**  Something is wrong. */
+"bad" | 
 /**  Could not be looked at, for want of a right. */
 "unknown";
 
+/**  One thing that was looked at. */
 export type CheckView = {
 	/**  What was looked at: `The agent pings Systems Manager`. */
 	title: string,
+	/**  How it turned out. */
 	outcome: CheckOutcome,
 	/**  What was found. */
 	found: string,
@@ -134,6 +174,7 @@ export type CheckView = {
 	advice: string | null,
 };
 
+/**  A column of the node table. */
 export type ColumnView = {
 	/**  A column of the UI, or `tag:<Key>`. */
 	id: string,
@@ -141,30 +182,52 @@ export type ColumnView = {
 	width: number,
 };
 
+/**  How a command ended. */
 export type CommandResultView = {
 	/**  None when the command was ended by a signal or the time limit. */
 	exitCode: number | null,
 	/**  At most 1 MiB each, cut at the front. */
 	stdout: string,
+	/**  What it printed as errors. */
 	stderr: string,
+	/**  Some output was left out. */
 	cut: boolean,
+	/**  How long it ran. */
 	tookMs: number,
 };
 
-export type CursorStyle = "block" | "bar" | "underline";
+/**  Shape of the cursor. */
+export type CursorStyle = 
+/**  A block. */
+"block" | 
+/**  A bar. */
+"bar" | 
+/**  An underline. */
+"underline";
 
-export type Density = "comfortable" | "compact";
+/**  Height of rows. */
+export type Density = 
+/**  Usual rows. */
+"comfortable" | 
+/**  Low rows. */
+"compact";
 
 /**  Answer of `node_diagnose`: "Why?" in words. */
 export type DiagnosisView = {
 	/**  One sentence: the most likely cause. */
 	summary: string,
+	/**  What was looked at. */
 	checks: CheckView[],
 };
 
+/**  Why a session is over. */
 export type EndReason = 
 /**  The shell ended. */
-{ kind: "exited" } | { kind: "idleTimeout"; minutes: number } | 
+{ kind: "exited" } | 
+/**  Nobody typed or printed for so long. */
+{ kind: "idleTimeout"; 
+/**  The limit. */
+minutes: number } | 
 /**  The longest duration allowed was reached. */
 { kind: "maxDuration" } | 
 /**  Ended by someone else, at the console or by an API call. */
@@ -218,26 +281,58 @@ export type ErrorCode =
 "internal";
 
 /**  How `data` of `terminal_write` becomes bytes. */
-export type InputEncoding = "utf8" | 
+export type InputEncoding = 
+/**  As text. */
+"utf8" | 
 /**  Each UTF-16 unit is one byte (old mouse reports). */
 "binary";
 
 export type IntentEvent = IntentView;
 
 /**  Event `intentEvent`: the tray, a notification's button or a second start asks for something. */
-export type IntentView = { kind: "openTerminal"; target: TargetView } | { kind: "showTerminal"; id: TerminalId } | { kind: "showTunnel"; id: TunnelId } | { kind: "showSettings" } | { kind: "signIn"; profileId: ProfileId };
+export type IntentView = 
+/**  Open a terminal. */
+{ kind: "openTerminal"; 
+/**  What it leads to. */
+target: TargetView } | 
+/**  Show a terminal. */
+{ kind: "showTerminal"; 
+/**  Which one it is. */
+id: TerminalId } | 
+/**  Show a tunnel. */
+{ kind: "showTunnel"; 
+/**  Which one it is. */
+id: TunnelId } | 
+/**  Show the settings. */
+{ kind: "showSettings" } | 
+/**  Start a sign-in. */
+{ kind: "signIn"; 
+/**  The account. */
+profileId: ProfileId };
 
 export type InventoryEvent = InventoryView;
 
-export type InventoryState = { state: "reading" } | { state: "ready" } | { state: "failed"; error: AppError };
+/**  How the reading of a region goes. */
+export type InventoryState = 
+/**  Under way. */
+{ state: "reading" } | 
+/**  Complete. */
+{ state: "ready" } | 
+/**  It could not be read. */
+{ state: "failed"; 
+/**  What went wrong. */
+error: AppError };
 
 /**
  *  Event `inventoryEvent`: a batch of one region of one profile. Batches of one reading have the
  *  state `reading`, its last has `ready` and names in `gone` what was not seen again.
  */
 export type InventoryView = {
+	/**  The account. */
 	profileId: ProfileId,
+	/**  The region. */
 	region: string,
+	/**  How the reading goes. */
 	state: InventoryState,
 	/**  When the last complete reading ended; none before it. */
 	readMs: number | null,
@@ -249,28 +344,46 @@ export type InventoryView = {
 	gone: string[],
 };
 
+/**  A favourite node. */
 export type NodeBookmarkView = {
+	/**  Which one it is. */
 	id: BookmarkId,
 	/**  The node's name unless the user gave another. */
 	name: string,
+	/**  The node. */
 	target: TargetView,
 	/**  Opens a terminal when Adit starts. */
 	startAtLaunch: boolean,
 };
 
-export type NodePlatform = "linux" | "windows" | "macos" | "unknown";
+/**  Kind of operating system. */
+export type NodePlatform = 
+/**  Linux. */
+"linux" | 
+/**  Windows. */
+"windows" | 
+/**  macOS. */
+"macos" | 
+/**  Not known. */
+"unknown";
 
+/**  One node. */
 export type NodeView = {
 	/**  `i-…` or `mi-…`; unique within its profile and region. */
 	id: string,
 	/**  The Name tag, else the computer name, else the id. */
 	name: string,
+	/**  Whether its agent is in touch. */
 	ping: PingState,
+	/**  When the agent was last in touch. */
 	lastPingMs: number | null,
+	/**  Address inside its network. */
 	privateIp: string | null,
+	/**  Address on the internet. */
 	publicIp: string | null,
 	/**  Availability zone; none for a hybrid node. */
 	zone: string | null,
+	/**  Kind of operating system. */
 	platform: NodePlatform,
 	/**  As the agent says it: `Amazon Linux 2023`. */
 	platformName: string,
@@ -278,13 +391,17 @@ export type NodeView = {
 	agentVersion: string,
 	/**  False shows the arrow: an update is there. */
 	agentLatest: boolean,
+	/**  EC2 instance type. */
 	instanceType: string | null,
 	/**  EC2's word: `running`, `stopped`, …; none for a hybrid node. */
 	instanceState: string | null,
+	/**  Network. */
 	vpcId: string | null,
+	/**  Subnet. */
 	subnetId: string | null,
 	/**  Instance profile or hybrid role, by name. */
 	role: string | null,
+	/**  The ARN. */
 	arn: string,
 	/**  Without the Name tag. */
 	tags: { [key in string]: string },
@@ -293,15 +410,20 @@ export type NodeView = {
 export type NoticeEvent = NoticeView;
 
 /**  A notice. */
-export type NoticeId = string;
+export type NoticeId = 
+/**  As it is told apart. */
+string;
 
 /**
  *  Event `noticeEvent`: something to say that belongs to no place on screen. A notice with the
  *  id of an earlier one takes its place.
  */
 export type NoticeView = {
+	/**  Which one it is. */
 	id: NoticeId,
+	/**  How much it matters. */
 	severity: Severity,
+	/**  The words. */
 	text: string,
 	/**  Chooses the title, the advice and the button; none: plain words. */
 	error: AppError | null,
@@ -310,13 +432,43 @@ export type NoticeView = {
 };
 
 /**  A tab's panes: a tree of splits. */
-export type PaneView = { kind: "terminal"; id: TerminalId; target: TargetView } | { kind: "split"; direction: SplitDirection; ratioPercent: number; first: PaneView; second: PaneView };
+export type PaneView = 
+/**  A terminal. */
+{ kind: "terminal"; 
+/**  Which one. */
+id: TerminalId; 
+/**  The node. */
+target: TargetView } | 
+/**  Two panes. */
+{ kind: "split"; 
+/**  Where the second is. */
+direction: SplitDirection; 
+/**  Share of the first. */
+ratioPercent: number; 
+/**  The first. */
+first: PaneView; 
+/**  The second. */
+second: PaneView };
 
-export type PingState = "online" | "connectionLost" | "inactive" | 
+/**  Whether an agent is in touch. */
+export type PingState = 
+/**  Sessions can be started. */
+"online" | 
+/**  Not heard of for a while. */
+"connectionLost" | 
+/**  Not heard of for a long time. */
+"inactive" | 
 /**  Known to EC2, never registered with Systems Manager. */
 "unmanaged";
 
-export type PlatformView = "linux" | "macos" | "windows";
+/**  The system Adit runs on. */
+export type PlatformView = 
+/**  Linux. */
+"linux" | 
+/**  macOS. */
+"macos" | 
+/**  Windows. */
+"windows";
 
 /**  Answer of `port_check`. */
 export type PortCheckView = {
@@ -330,25 +482,43 @@ export type PortCheckView = {
 
 /**  What the user may change of an account. */
 export type ProfileChange = {
+	/**  Short label. */
 	label: string,
+	/**  The colour that marks it everywhere. */
 	colour: AccountColour,
+	/**  Not in the scope list, by the user's wish. */
 	hidden: boolean,
 	/**  Regions in use, in the order to show them. */
 	regions: RegionChange[],
 };
 
 /**  An account in the scope list: one AWS profile, or one sandbox account. */
-export type ProfileId = string;
+export type ProfileId = 
+/**  As it is told apart. */
+string;
 
-export type ProfileKind = "sso" | "configFile" | "accessKeys" | "sandbox";
+/**  Where an account comes from. */
+export type ProfileKind = 
+/**  IAM Identity Center. */
+"sso" | 
+/**  Any other entry of an AWS config file. */
+"configFile" | 
+/**  Keys in the system keyring. */
+"accessKeys" | 
+/**  Made up. */
+"sandbox";
 
+/**  One account. */
 export type ProfileView = {
+	/**  Which one it is. */
 	id: ProfileId,
 	/**  The profile's name in the config file. */
 	name: string,
 	/**  Short label set by the user; the name until then. */
 	label: string,
+	/**  The colour that marks it everywhere. */
 	colour: AccountColour,
+	/**  Where it comes from. */
 	kind: ProfileKind,
 	/**  Caption it is listed under: an SSO session's name, "Sandbox", or none. */
 	group: string | null,
@@ -356,6 +526,7 @@ export type ProfileView = {
 	accountId: string | null,
 	/**  Who the credentials speak for, short: `dev@acme` or a role's session name. */
 	principal: string | null,
+	/**  Whether there are credentials. */
 	signIn: SignInState,
 	/**  Regions in use, favourites first. */
 	regions: RegionView[],
@@ -369,24 +540,33 @@ export type ProfilesEvent = ProfilesView;
 
 /**  Event `profilesEvent`: every account, whole, in the order to show. */
 export type ProfilesView = {
+	/**  In the order to show. */
 	profiles: ProfileView[],
 	/**  Set when the AWS config files exist and could not be read. */
 	problem: AppError | null,
 };
 
+/**  A region to use. */
 export type RegionChange = {
+	/**  The name. */
 	name: string,
+	/**  Shown first. */
 	favourite: boolean,
 };
 
+/**  A region in use. */
 export type RegionView = {
+	/**  The name. */
 	name: string,
+	/**  Shown first. */
 	favourite: boolean,
 	/**  Nodes at the last reading; none before the first. */
 	nodes: number | null,
 };
 
+/**  A filter kept under a name. */
 export type SavedView = {
+	/**  The name. */
 	name: string,
 	/**  The filter as typed. */
 	filter: string,
@@ -400,11 +580,15 @@ export type ScopeView = {
 	region: string | null,
 };
 
+/**  A session on a node, over or not. */
 export type SessionRecordView = {
+	/**  Which one. */
 	sessionId: string,
 	/**  Short name of the owner. */
 	owner: string,
+	/**  Started by the same identity. */
 	mine: boolean,
+	/**  When it started. */
 	startedMs: number,
 	/**  None while it lives. */
 	endedMs: number | null,
@@ -414,8 +598,11 @@ export type SettingsEvent = SettingsView;
 
 /**  Event `settingsEvent`: all of it, whole. */
 export type SettingsView = {
+	/**  Colours of the window. */
 	theme: Theme,
+	/**  Height of rows. */
 	density: Density,
+	/**  How terminals look and behave. */
 	terminal: TerminalSettings,
 	/**  Tabs come back after a restart, ended, with their scrollback. */
 	restoreTabs: boolean,
@@ -423,21 +610,47 @@ export type SettingsView = {
 	closeKeepsTunnels: boolean,
 	/**  Adit starts with the desktop session. */
 	startAtLogin: boolean,
+	/**  Tell of tunnels lost and regained. */
 	notifyTunnels: boolean,
+	/**  Tell of a sign-in about to end. */
 	notifySignIn: boolean,
+	/**  List the sandbox beside one's own accounts. */
 	showSandbox: boolean,
 };
 
-export type Severity = "info" | "good" | "warn" | "bad";
+/**  How much something matters. */
+export type Severity = 
+/**  Good to know. */
+"info" | 
+/**  Went well. */
+"good" | 
+/**  Needs a look. */
+"warn" | 
+/**  Went wrong. */
+"bad";
 
 /**  `unknown → ready | needed | failed`; `needed → asking → ready | needed | failed`. */
 export type SignInState = 
 /**  Not asked yet. */
-{ state: "unknown" } | { state: "ready"; 
+{ state: "unknown" } | 
+/**  There are credentials. */
+{ state: "ready"; 
 /**  When the sign-in ends; none when it does not end or can't be known. */
-expiresMs: number | null } | { state: "needed" } | 
+expiresMs: number | null } | 
+/**  The user must sign in. */
+{ state: "needed" } | 
 /**  Waits for the browser. The page was opened; the code is shown to compare. */
-{ state: "asking"; userCode: string; url: string; expiresMs: number } | { state: "failed"; error: AppError };
+{ state: "asking"; 
+/**  To compare with the page. */
+userCode: string; 
+/**  The page to sign in on. */
+url: string; 
+/**  When the page stops working. */
+expiresMs: number } | 
+/**  There are no credentials, for this reason. */
+{ state: "failed"; 
+/**  What went wrong. */
+error: AppError };
 
 /**  Everything the UI needs to paint its first frame. Asked for once, after subscribing. */
 export type SnapshotView = {
@@ -445,49 +658,72 @@ export type SnapshotView = {
 	version: string,
 	/**  Decides the modifier key and the words for it. */
 	platform: PlatformView,
+	/**  Every account. */
 	profiles: ProfilesView,
 	/**  What is remembered of every region of the saved scope, at once and without the network. */
 	inventories: InventoryView[],
+	/**  Favourite nodes, groups and saved views. */
 	bookmarks: BookmarksView,
+	/**  Every tunnel. */
 	tunnels: TunnelView[],
+	/**  The settings. */
 	settings: SettingsView,
+	/**  How the window was left. */
 	workspace: WorkspaceView,
 	/**  Notices raised before the window was there, such as a settings file set aside. */
 	notices: NoticeView[],
 };
 
+/**  Order of the node table. */
 export type SortView = {
+	/**  By which column. */
 	column: string,
+	/**  Largest first. */
 	descending: boolean,
 };
 
-export type SplitDirection = "right" | "down";
+/**  Where the second pane is. */
+export type SplitDirection = 
+/**  On the right. */
+"right" | 
+/**  Below. */
+"down";
 
+/**  How far a session has come. */
 export type StartStep = 
 /**  StartSession is under way. */
 "session" | 
 /**  The session is there, the agent has not answered yet. */
 "agent";
 
+/**  A tab. */
 export type TabView = {
+	/**  Which one. */
 	id: string,
 	/**  Given by the user; none: the node's name. */
 	title: string | null,
+	/**  Its panes. */
 	root: PaneView,
 };
 
 /**  What a session is started against. */
 export type TargetView = {
+	/**  The account. */
 	profileId: ProfileId,
+	/**  The region. */
 	region: string,
+	/**  The node. */
 	nodeId: string,
 	/**  Last known name, so that a tab can be named before the inventory is read. */
 	nodeName: string,
 };
 
 /**  A terminal. Made by the UI (a UUID), so that a tab can keep it across restarts. */
-export type TerminalId = string;
+export type TerminalId = 
+/**  As it is told apart. */
+string;
 
+/**  How terminals look and behave. */
 export type TerminalSettings = {
 	/**  Empty: the bundled one. */
 	fontFamily: string,
@@ -495,36 +731,64 @@ export type TerminalSettings = {
 	fontSize: number,
 	/**  Lines kept above the screen, 100 to 100 000. */
 	scrollbackLines: number,
+	/**  Shape of the cursor. */
 	cursor: CursorStyle,
+	/**  The cursor blinks. */
 	cursorBlink: boolean,
+	/**  What is selected is copied. */
 	copyOnSelect: boolean,
+	/**  Ask before pasting several lines. */
 	warnMultiLinePaste: boolean,
 	/**  The bell marks the tab. */
 	bell: boolean,
 };
 
+/**  Size in character cells. */
 export type TerminalSize = {
+	/**  Columns. */
 	cols: number,
+	/**  Rows. */
 	rows: number,
 };
 
 /**  `starting → connected ⇄ reconnecting`, any → `waiting | ended | failed`. */
-export type TerminalState = { state: "starting"; step: StartStep } | { state: "connected" } | 
+export type TerminalState = 
+/**  On its way. */
+{ state: "starting"; 
+/**  How far it has come. */
+step: StartStep } | 
+/**  Bytes flow both ways. */
+{ state: "connected" } | 
 /**  Same session; what is typed is kept. */
-{ state: "reconnecting"; attempt: number; retryMs: number | null; 
+{ state: "reconnecting"; 
+/**  How many tries were made. */
+attempt: number; 
+/**  When the next try is made; none while one is under way. */
+retryMs: number | null; 
 /**  Short cause without a full stop: `Network changed`. */
 cause: string } | 
 /**  The user must act (sign in); goes on by itself after that. */
-{ state: "waiting"; error: AppError } | 
+{ state: "waiting"; 
+/**  What went wrong. */
+error: AppError } | 
 /**  Over, and nothing is wrong. */
-{ state: "ended"; reason: EndReason } | { state: "failed"; error: AppError };
+{ state: "ended"; 
+/**  Why. */
+reason: EndReason } | 
+/**  It could not be started, or broke. */
+{ state: "failed"; 
+/**  What went wrong. */
+error: AppError };
 
 export type TerminalStateEvent = TerminalStateView;
 
 /**  Event `terminalStateEvent`: one terminal, whole. */
 export type TerminalStateView = {
+	/**  Which one it is. */
 	id: TerminalId,
+	/**  The node. */
 	target: TargetView,
+	/**  Where it stands. */
 	state: TerminalState,
 	/**  The account on the node, once known: `ssm-user`. */
 	user: string | null,
@@ -534,42 +798,64 @@ export type TerminalStateView = {
 	sessionId: string | null,
 };
 
-export type Theme = "system" | "light" | "dark";
+/**  Colours of the window. */
+export type Theme = 
+/**  As the system is. */
+"system" | 
+/**  Light. */
+"light" | 
+/**  Dark. */
+"dark";
 
+/**  Where a tunnel listens. */
 export type TunnelBind = 
 /**  127.0.0.1 and ::1. */
 { kind: "loopback" } | 
 /**  One address of this computer: others on the network can use the tunnel. */
-{ kind: "address"; address: string };
+{ kind: "address"; 
+/**  An IP address of this computer. */
+address: string };
 
 export type TunnelEvent = TunnelView;
 
 /**  A tunnel, made by the app when it is first saved. */
-export type TunnelId = string;
+export type TunnelId = 
+/**  As it is told apart. */
+string;
 
 export type TunnelLogEvent = TunnelLogView;
 
 /**  Event `tunnelLogEvent`: one new line. Also the items of `tunnel_log`. */
 export type TunnelLogView = {
+	/**  The tunnel. */
 	id: TunnelId,
+	/**  When. */
 	atMs: number,
+	/**  How much it matters. */
 	severity: Severity,
+	/**  The words. */
 	text: string,
 };
 
 /**  What a tunnel is, as saved and as edited. */
 export type TunnelSpec = {
+	/**  The name. */
 	name: string,
 	/**  None: not in a group. */
 	group: string | null,
+	/**  The account. */
 	profileId: ProfileId,
+	/**  The region. */
 	region: string,
+	/**  The node it leads through. */
 	via: TunnelVia,
 	/**  None: the node itself. */
 	remoteHost: string | null,
+	/**  Port over there. */
 	remotePort: number,
 	/**  0: a free one at each start. */
 	localPort: number,
+	/**  Where it listens. */
 	bind: TunnelBind,
 	/**  Switched on when Adit starts. */
 	startAtLaunch: boolean,
@@ -580,17 +866,41 @@ export type TunnelSpec = {
 };
 
 /**  `stopped → starting → listening ⇄ reconnecting`; `ready` is listening without a session. */
-export type TunnelState = { state: "stopped" } | { state: "starting"; step: StartStep } | 
+export type TunnelState = 
+/**  Switched off. */
+{ state: "stopped" } | 
+/**  On its way. */
+{ state: "starting"; 
+/**  How far it has come. */
+step: StartStep } | 
 /**  On demand: the port is open, no session yet. */
-{ state: "ready" } | { state: "listening"; sinceMs: number } | 
+{ state: "ready" } | 
+/**  Taking connections over a session. */
+{ state: "listening"; 
+/**  Since when. */
+sinceMs: number } | 
 /**  The port stays open. */
-{ state: "reconnecting"; attempt: number; retryMs: number | null; cause: string } | 
+{ state: "reconnecting"; 
+/**  How many tries were made. */
+attempt: number; 
+/**  When the next try is made; none while one is under way. */
+retryMs: number | null; 
+/**  Short, without a full stop: `Network changed`. */
+cause: string } | 
 /**  The user must act (sign in); the port stays open. */
-{ state: "waiting"; error: AppError } | { state: "failed"; error: AppError; 
+{ state: "waiting"; 
+/**  What went wrong. */
+error: AppError } | 
+/**  It could not be opened, or broke. */
+{ state: "failed"; 
+/**  What went wrong. */
+error: AppError; 
 /**  With `portTaken` and `portForbidden`: a port that is free. */
 freePort: number | null };
 
+/**  What one tunnel moved. */
 export type TunnelTraffic = {
+	/**  The tunnel. */
 	id: TunnelId,
 	/**  Bytes towards this computer in the last second. */
 	received: number,
@@ -605,20 +915,34 @@ export type TunnelTrafficEvent = TunnelTrafficView;
  *  still again; tunnels that stand still are left out.
  */
 export type TunnelTrafficView = {
+	/**  When. */
 	atMs: number,
+	/**  Those that moved bytes. */
 	tunnels: TunnelTraffic[],
 };
 
-export type TunnelVia = { kind: "node"; nodeId: string } | 
+/**  The node a tunnel leads through. */
+export type TunnelVia = 
+/**  This one. */
+{ kind: "node"; 
+/**  The node. */
+nodeId: string } | 
 /**  Any online node with this tag. */
-{ kind: "tag"; key: string; value: string };
+{ kind: "tag"; 
+/**  Key of the tag. */
+key: string; 
+/**  Its value. */
+value: string };
 
 /**  Event `tunnelEvent`: one tunnel, whole. Not sent for a change of rates alone. */
 export type TunnelView = {
+	/**  The tunnel. */
 	id: TunnelId,
+	/**  What it is. */
 	spec: TunnelSpec,
 	/**  The switch. */
 	wanted: boolean,
+	/**  Where it stands. */
 	state: TunnelState,
 	/**  Name of the node used, when known. */
 	nodeName: string | null,
@@ -630,14 +954,19 @@ export type TunnelView = {
 
 /**  How the window was left. The UI alone writes it; the app only keeps it. */
 export type WorkspaceView = {
+	/**  What was looked at. */
 	scope: ScopeView,
 	/**  Pixels. */
 	sidebarWidth: number,
+	/**  The sidebar is folded. */
 	sidebarCollapsed: boolean,
+	/**  The detail drawer is open. */
 	drawerOpen: boolean,
 	/**  Columns of the node table in order; the ones not named are not shown. */
 	columns: ColumnView[],
+	/**  Order of the node table. */
 	sort: SortView,
+	/**  The tabs in order. */
 	tabs: TabView[],
 	/**  Id of the tab in front, or `nodes` or `tunnels`. */
 	activeTab: string,

@@ -70,6 +70,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .build()
         .map_err(Failure::Runtime)?;
     tauri::async_runtime::set(runtime.handle().clone());
+    // What the system calls on this thread may start tasks.
+    let entered = runtime.enter();
     let tasks = Tasks::new(runtime.handle().clone());
     let bindings = bindings::builder();
     let hidden = options.hidden;
@@ -89,14 +91,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .setup(move |program| {
             bindings.mount_events(program);
             let app = program.handle();
-            let (desktop, events) = tasks.enter(|| {
-                Desktop::open(DesktopOptions {
-                    version: app.package_info().version.to_string(),
-                    config: AppConfig::user(),
-                    sandbox: Some(sandbox.offer()),
-                    opens_in_sandbox,
-                    browser: Arc::new(Opener::new(app.clone())),
-                })
+            let (desktop, events) = Desktop::open(DesktopOptions {
+                version: app.package_info().version.to_string(),
+                config: AppConfig::user(),
+                sandbox: Some(sandbox.offer()),
+                opens_in_sandbox,
+                browser: Arc::new(Opener::new(app.clone())),
             });
             app.manage(tasks.clone());
             app.manage(sandbox);
@@ -115,6 +115,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let code = program.run_return(heed);
     tracing::info!(code, "closed");
     // A read of the clipboard or a dialog that nobody answers is no reason to stay.
+    drop(entered);
     runtime.shutdown_background();
     Ok(())
 }

@@ -20,10 +20,4 @@ impl Tasks {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.tracker.spawn_on(task, &self.runtime));
     }
-
-    /// Runs `work` where tasks may be started.
-    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _entered = self.runtime.enter();
-        work()
-    }
 }

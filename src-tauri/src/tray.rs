@@ -77,10 +77,7 @@ pub(crate) fn chosen(app: &AppHandle, id: &str) {
     match choice {
         Choice::Show => window::show(app),
         Choice::Quit => quit::begin(app),
-        Choice::StopAll => {
-            let desktop = app.state::<Desktop>().inner().clone();
-            app.state::<Tasks>().spawn(async move { desktop.tunnels_stop().await });
-        }
+        Choice::StopAll => app.state::<Desktop>().tunnels_stop(),
         Choice::Tunnel(id) => switch(app, id),
         Choice::Node(id) => connect(app, &id),
     }

@@ -70,8 +70,12 @@ pub(crate) fn ready(app: &AppHandle) {
 pub(crate) fn asked_for(app: &AppHandle, words: &[String]) {
     // One that starts with the desktop session, or before this one is set up, asks for nothing.
     let is_set_up = app.try_state::<Desktop>().is_some();
-    if is_set_up && !words.iter().any(|word| word == "--hidden") {
-        show(app);
+    if !is_set_up || words.iter().any(|word| word == "--hidden") {
+        return;
+    }
+    let asked = app.clone();
+    if let Err(error) = app.run_on_main_thread(move || show(&asked)) {
+        tracing::debug!(%error, "the window is closed");
     }
 }
 

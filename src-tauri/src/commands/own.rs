@@ -35,7 +35,7 @@ pub(crate) async fn settings_reveal(app: AppHandle, product: Product<'_>) -> Ans
         let message = "There is no settings file: nothing is kept.".to_owned();
         return Err(AppError { code: ErrorCode::NotFound, message, detail: None });
     };
-    openers::reveal(&app, file).await
+    openers::reveal(&app, &file).await
 }
 
 #[tauri::command]

@@ -44,6 +44,8 @@ export class Nodes {
   #regions = $state.raw<Region[]>([]);
 
   readonly #known = new Map<string, Region>();
+  /** For each answer that is under way, the batches that came meanwhile. */
+  readonly #answers = new Set<InventoryView[]>();
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   /** The whole filter as text. */
@@ -84,7 +86,19 @@ export class Nodes {
     this.cursor = null;
     this.picked = new Set();
     this.#rebuild();
-    attempt(call.scopeOpen(scope).then((known) => this.takeAll(known)));
+    this.open();
+  }
+
+  /** Has the scope read. What was known before is answered, and may come after what was read since. */
+  open(): void {
+    const since: InventoryView[] = [];
+    this.#answers.add(since);
+    attempt(
+      call
+        .scopeOpen(this.scope)
+        .then((known) => this.takeAll([...known, ...since]))
+        .finally(() => this.#answers.delete(since)),
+    );
   }
 
   refresh(): void {
@@ -98,6 +112,7 @@ export class Nodes {
 
   /** One batch of one region. */
   take(inventory: InventoryView): void {
+    for (const since of this.#answers) since.push(inventory);
     this.#merge(inventory);
     if (inventory.state.state !== 'reading') this.#rebuild();
     else this.#timer ??= setTimeout(() => this.#rebuild(), rebuildMs);

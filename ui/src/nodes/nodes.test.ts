@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { fakeBackend, node, type Fake } from '../../tests/fake';
+import { eventually, fakeBackend, node, type Fake } from '../../tests/fake';
 import type { InventoryView } from '../backend';
 import { Nodes } from './nodes.svelte';
 
@@ -57,6 +57,17 @@ describe('nodes', () => {
     expect(names(nodes)).toEqual(['one', 'two']);
     expect(nodes.reading).toBe(true);
     vi.useRealTimers();
+  });
+
+  it('keeps what was read while the answer with what was known before is under way', async () => {
+    let answer: (known: InventoryView[]) => void = () => undefined;
+    fake = await fakeBackend({ scopeOpen: () => new Promise((resolve) => (answer = resolve)) });
+    nodes.open();
+    nodes.take(batch());
+    answer([batch({ state: { state: 'reading' }, nodes: [] })]);
+    await new Promise(setImmediate);
+    await eventually(() => expect(names(nodes)).toEqual(['api-1', 'web-2', 'web-10']));
+    expect(nodes.reading).toBe(false);
   });
 
   it('shows the scope only, and keeps the rest for later', () => {

@@ -1,11 +1,12 @@
 /** From nothing to the first frame: hear the events, ask for the snapshot, hand each part to its store. */
 import {
-  attempt,
   call,
   connect,
   on,
   tellFailuresTo,
   type BookmarksView,
+  type EventName,
+  type EventValue,
   type IntentView,
   type NoticeView,
   type ProfilesView,
@@ -29,17 +30,18 @@ export async function start(): Promise<void> {
   nodes.named((id) => profiles.look(id));
   provideDeeds();
   settings.followSystem();
+  const early = new Early();
   await Promise.all([
-    on('profilesEvent', takeProfiles),
-    on('inventoryEvent', (view) => nodes.take(view)),
-    on('terminalStateEvent', (view) => tabs.take(view)),
-    on('tunnelEvent', (view) => tunnels.take(view)),
-    on('tunnelTrafficEvent', (view) => tunnels.takeTraffic(view)),
-    on('tunnelLogEvent', (view) => tunnels.takeLog(view)),
-    on('bookmarksEvent', (view) => takeBookmarks(view)),
-    on('settingsEvent', (view) => settings.take(view)),
-    on('noticeEvent', tell),
-    on('intentEvent', follow),
+    early.on('profilesEvent', takeProfiles),
+    early.on('inventoryEvent', (view) => nodes.take(view)),
+    early.on('terminalStateEvent', (view) => tabs.take(view)),
+    early.on('tunnelEvent', (view) => tunnels.take(view)),
+    early.on('tunnelTrafficEvent', (view) => tunnels.takeTraffic(view)),
+    early.on('tunnelLogEvent', (view) => tunnels.takeLog(view)),
+    early.on('bookmarksEvent', (view) => takeBookmarks(view)),
+    early.on('settingsEvent', (view) => settings.take(view)),
+    early.on('noticeEvent', tell),
+    early.on('intentEvent', follow),
   ]);
   const snapshot = await call.snapshot();
   platform.name = snapshot.platform;
@@ -50,12 +52,31 @@ export async function start(): Promise<void> {
   tunnels.takeAll(snapshot.tunnels);
   frame.take(snapshot.workspace, snapshot.settings.restoreTabs);
   nodes.takeAll(snapshot.inventories);
+  early.end();
   // The window paints from what is known; the reading goes on behind it.
-  attempt(call.scopeOpen(nodes.scope).then((known) => nodes.takeAll(known)));
+  nodes.open();
   snapshot.notices.forEach(tell);
   tabs.open(
     snapshot.bookmarks.nodes.filter(({ startAtLaunch }) => startAtLaunch).map(({ target }) => target),
   );
+}
+
+/** Keeps events back until the snapshot is there: it is older than those that come while it is under way. */
+class Early {
+  #kept: (() => void)[] | null = [];
+
+  on<E extends EventName>(name: E, hear: (value: EventValue<E>) => void): Promise<() => void> {
+    return on(name, (value) => {
+      if (this.#kept === null) hear(value);
+      else this.#kept.push(() => hear(value));
+    });
+  }
+
+  end(): void {
+    const kept = this.#kept ?? [];
+    this.#kept = null;
+    for (const hear of kept) hear();
+  }
 }
 
 function takeProfiles(view: ProfilesView): void {

@@ -27,12 +27,9 @@ export class Scene {
   /** Starts the app. Answers the window with its pages. */
   async open({ args = [], env = {}, desktop = {} } = {}) {
     await this.enter(desktop);
-    this.window = await AppWindow.open(this.desktop, {
-      binary,
-      args,
-      env: { RUST_LOG: "info", RUST_BACKTRACE: "1", ...env },
-    });
-    const { window } = this;
+    const window = new AppWindow(this.desktop);
+    this.window = window;
+    await window.open({ binary, args, env: { RUST_BACKTRACE: "1", ...env } });
     return {
       window,
       nodes: new Nodes(window),

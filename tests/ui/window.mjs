@@ -27,15 +27,17 @@ export class AppWindow {
   #driver;
   #program;
 
+  constructor(desktop) {
+    this.desktop = desktop;
+  }
+
   /**
    * Starts `binary` under WebDriver and waits for its page. `ready` is what the page shows when it
    * is there: a role and a name.
    */
-  static async open(desktop, { binary, args = [], env = {}, ready = { role: "contentinfo", name: "Status" } }) {
-    const window = new AppWindow();
-    window.desktop = desktop;
+  async open({ binary, args = [], env = {}, ready = { role: "contentinfo", name: "Status" } }) {
     const port = await freePort();
-    window.#program = desktop.run("app", "WebKitWebDriver", [`--port=${port}`, "--host=127.0.0.1"], {
+    this.#program = this.desktop.run("app", "WebKitWebDriver", [`--port=${port}`, "--host=127.0.0.1"], {
       env: { TAURI_WEBVIEW_AUTOMATION: "true", ...env },
     });
     await until("the driver to answer", () => isOpen(port));
@@ -43,20 +45,19 @@ export class AppWindow {
     const executor = new http.Executor(new http.HttpClient(`http://127.0.0.1:${port}`));
     const driver = WebDriver.createSession(executor, capabilities);
     // A session whose program ends at its start never answers.
-    const gone = window.#program.ended.then((how) => Promise.reject(new Error(`the driver ${how}`)));
+    const gone = this.#program.ended.then((how) => Promise.reject(new Error(`the driver ${how}`)));
     try {
       await within(60_000, "the window", Promise.race([driver.getSession(), gone]));
     } catch (error) {
-      await window.#program.stop();
+      await this.#program.stop();
       throw error;
     }
-    window.#driver = driver;
+    this.#driver = driver;
     await driver.manage().setTimeouts({ script: 60_000, pageLoad: 60_000 });
     if (ready !== null) {
-      await window.find(ready.role, ready.name, { ms: 60_000 });
-      await window.watchTerminals();
+      await this.find(ready.role, ready.name, { ms: 60_000 });
+      await this.watchTerminals();
     }
-    return window;
   }
 
   get driver() {

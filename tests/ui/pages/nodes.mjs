@@ -33,7 +33,7 @@ export class Nodes {
 
   /** `shown` and `total` as the count beside the filter says. */
   async count() {
-    const words = await this.window.text(".count");
+    const words = await this.window.text(".bar > .count");
     const numbers = words.replace(/\u202f|\u00a0| (?=\d)/g, "").match(/\d+/g)?.map(Number) ?? [];
     return { shown: numbers[0] ?? 0, total: numbers.at(-1) ?? 0 };
   }

@@ -16,10 +16,10 @@ export interface Column {
 const none = '';
 
 const fixed: Column[] = [
-  { id: 'name', title: 'Name', width: 168, mono: false, text: (row) => row.node.name },
+  { id: 'name', title: 'Name', width: 148, mono: false, text: (row) => row.node.name },
   { id: 'id', title: 'Id', width: 152, mono: true, text: (row) => row.node.id },
   { id: 'ip', title: 'Private IP', width: 104, mono: true, text: (row) => row.node.privateIp ?? none },
-  { id: 'zone', title: 'Zone', width: 100, mono: false, text: (row) => row.node.zone ?? 'hybrid' },
+  { id: 'zone', title: 'Zone', width: 104, mono: false, text: (row) => row.node.zone ?? 'hybrid' },
   { id: 'platform', title: 'Platform', width: 78, mono: false, text: platformText },
   {
     id: 'agent',

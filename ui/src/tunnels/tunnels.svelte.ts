@@ -21,6 +21,8 @@ export interface Group {
 
 const up = (tunnel: TunnelView) => toneOf(tunnel) === 'good';
 const logLimit = 500;
+/** How long a connection that came to nothing is told of in the row. */
+const warnMs = 60_000;
 
 export class Tunnels {
   all = $state.raw<TunnelView[]>([]);
@@ -30,6 +32,8 @@ export class Tunnels {
   /** The tunnel whose log is open, and its lines. */
   logOf = $state<TunnelId | null>(null);
   log = $state.raw<TunnelLogView[]>([]);
+  /** The last line of each tunnel's log, where that was a warning. */
+  #warned = $state.raw<ReadonlyMap<TunnelId, TunnelLogView>>(new Map());
   #samples = $state.raw<ReadonlyMap<TunnelId, Samples>>(new Map());
   #still: ReturnType<typeof setTimeout> | null = null;
 
@@ -99,6 +103,18 @@ export class Tunnels {
 
   takeLog(line: TunnelLogView): void {
     if (line.id === this.logOf) this.log = [...this.log, line].slice(-logLimit);
+    const warns = line.severity === 'warn' || line.severity === 'bad';
+    if (!warns && !this.#warned.has(line.id)) return;
+    const warned = new Map(this.#warned);
+    warned.delete(line.id);
+    if (warns) warned.set(line.id, line);
+    this.#warned = warned;
+  }
+
+  /** What went wrong a moment ago with a tunnel that is up all the same. */
+  warning(id: TunnelId, nowMs: number): string | null {
+    const line = this.#warned.get(id);
+    return line === undefined || nowMs - line.atMs > warnMs ? null : line.text;
   }
 
   samples(id: TunnelId): Samples {

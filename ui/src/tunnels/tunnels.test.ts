@@ -85,6 +85,15 @@ describe('words', () => {
 });
 
 describe('tunnels', () => {
+  it('tells of a refused connection in the row, until the next one or a while later', () => {
+    const line = { id: 't1', atMs: 1000, severity: 'warn' as const, text: 'web:9999 refused the connection' };
+    tunnels.takeLog(line);
+    expect(tunnels.warning('t1', 2000)).toBe('web:9999 refused the connection');
+    expect(tunnels.warning('t1', 90_000)).toBeNull();
+    tunnels.takeLog({ ...line, severity: 'info', text: 'Connection from 127.0.0.1:4' });
+    expect(tunnels.warning('t1', 2000)).toBeNull();
+  });
+
   it('groups in the order of the user, others last', () => {
     tunnels.order = ['Shop'];
     tunnels.takeAll([

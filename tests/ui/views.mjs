@@ -13,7 +13,6 @@ export const views = [
   {
     name: "nodes",
     async show({ window, nodes }) {
-      await nodes.look("All accounts");
       await nodes.filter("tag:Env=prod platform:linux store");
       const cell = await nodes.cell("prod-storefront-01");
       await cell.click();
@@ -105,7 +104,7 @@ export const views = [
     },
     async leave({ window }) {
       await window.click("button", "Stop", { inside: ["toolbar", "Broadcast"] });
-      await window.press("Ctrl+Shift+w");
+      await window.click("button", "Close pane", { first: true });
     },
   },
   {

@@ -21,6 +21,8 @@ export default [
       const { far } = await serve(scene, join(desktop.home, ".aws"));
       const { window, nodes, terminal } = await scene.open();
       await window.find("navigation", "Scope");
+      // The sandbox, further down, has an account of the same name.
+      await window.click("button", "sandbox-prod", { first: true });
       await nodes.counted("nodes", ({ total }) => total >= 50);
       assert.equal((await window.all(["region", "You are in the sandbox"])).length, 0, "a strip about the sandbox");
       await nodes.connect("prod-storefront-01");

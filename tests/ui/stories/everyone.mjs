@@ -22,7 +22,10 @@ function focused() {
   at.blur();
   const without = look();
   at.focus({ focusVisible: true, preventScroll: true });
+  const wasHere = at.wasHere === true;
+  at.wasHere = true;
   return {
+    wasHere,
     label: at.getAttribute("aria-label") ?? at.innerText,
     role: at.getAttribute("role") ?? at.tagName,
     isSeen: withIt !== without,
@@ -55,18 +58,18 @@ export default [
       await nodes.counted("nodes", ({ total }) => total >= 50);
       await window.run(still);
       // Once around by Tab: every stop can be seen and named, and the way ends where it began.
-      const stops = new Map();
+      const stops = [];
       for (let at = 0; at < 120; at += 1) {
         await window.press("Tab");
-        const { label, role, isSeen } = await window.run(focused);
+        const { label, role, isSeen, wasHere } = await window.run(focused);
+        if (wasHere) break;
         if (role === "BODY") continue;
         const key = `${role} ${label}`;
-        if (stops.has(key) && stops.size > 12) break;
         assert.ok(label.trim(), `a ${role} without a name has the focus`);
         assert.ok(isSeen, `the focus on ${key} is not seen`);
-        stops.set(key, true);
+        stops.push(key);
       }
-      const said = [...stops.keys()].join("\n");
+      const said = stops.join("\n");
       for (const stop of [/Go to anything/, /Filter nodes/, /grid Nodes/, /Add account/, /Connect/]) assert.match(said, stop);
       // From the filter into the list, to a shell, and on to a tunnel.
       await window.press("Ctrl+l");

@@ -19,7 +19,7 @@ const fixed: Column[] = [
   { id: 'name', title: 'Name', width: 148, mono: false, text: (row) => row.node.name },
   { id: 'id', title: 'Id', width: 152, mono: true, text: (row) => row.node.id },
   { id: 'ip', title: 'Private IP', width: 104, mono: true, text: (row) => row.node.privateIp ?? none },
-  { id: 'zone', title: 'Zone', width: 104, mono: false, text: (row) => row.node.zone ?? 'hybrid' },
+  { id: 'zone', title: 'Zone', width: 104, mono: false, text: (row) => zoneText(row.node) },
   { id: 'platform', title: 'Platform', width: 78, mono: false, text: platformText },
   {
     id: 'agent',
@@ -41,6 +41,11 @@ const fixed: Column[] = [
 ];
 
 const byId = new Map(fixed.map((column) => [column.id, column]));
+
+/** Where a node is: its zone, or that it is none of EC2's. Nothing where that is not told. */
+export function zoneText({ zone, id }: NodeRow['node']): string {
+  return zone ?? (id.startsWith('mi-') ? 'hybrid' : none);
+}
 
 function platformText(row: NodeRow): string {
   return { linux: 'Linux', windows: 'Windows', macos: 'macOS', unknown: '' }[row.node.platform];

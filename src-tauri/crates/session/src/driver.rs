@@ -38,11 +38,13 @@ use crate::state::{Interruption, Ready, Resuming, SessionEnd, SessionState};
 mod data_key;
 mod ending;
 mod link;
+mod lull;
 mod role;
 mod websocket;
 
 use data_key::DataKeyRequest;
 use link::{Link, Ways};
+use lull::Lull;
 pub(crate) use role::{Role, Wish};
 
 /// Turns before other tasks get their chance.
@@ -92,6 +94,7 @@ pub(crate) struct Driver<R> {
     channel: DataChannel,
     ways: Ways,
     link: Link,
+    lull: Lull,
     backoff: Backoff,
     state: watch::Sender<SessionState>,
     ready: Option<Ready>,
@@ -149,6 +152,7 @@ impl<R: Role> Driver<R> {
             lease,
             ways,
             link,
+            lull: Lull::default(),
             backoff: Backoff::new(random_word()),
             state,
             ready: None,
@@ -385,7 +389,10 @@ impl<R: Role> Driver<R> {
     fn next_timeout(&self) -> Option<Instant> {
         let channel = self.channel.poll_timeout().map(|(at, _)| at);
         let link = match &self.link {
-            Link::Open(transport) => Some(transport.poll_timeout()),
+            Link::Open(transport) => {
+                let beat = transport.poll_timeout();
+                Some(self.lull.end().map_or(beat, |end| beat.min(end)))
+            }
             Link::Waiting(until) => Some(*until),
             Link::Opening(_) => None,
         };

@@ -69,7 +69,7 @@ impl Default for WindowConfig {
         Self {
             shell_bytes: 16 * 1024,
             shell_frames: 8,
-            bulk_start_bytes: 256 * 1024,
+            bulk_start_bytes: 128 * 1024,
             bulk_max_bytes: 4 * 1024 * 1024,
             bulk_frames: 8192,
         }

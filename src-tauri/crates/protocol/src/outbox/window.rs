@@ -210,7 +210,7 @@ mod tests {
         for _ in 0..100 {
             window.follow(full, LEAST * 10, LEAST);
         }
-        assert_eq!(window.limit_bytes(), 256 * 1024);
+        assert_eq!(window.limit_bytes(), 128 * 1024);
     }
 
     #[test]

@@ -220,7 +220,7 @@ fn a_port_session_queues_little_and_its_window_grows_with_the_path() {
     script.channel.set_rate(RateConfig { frames_per_second: None, burst: 0 });
     assert_eq!(script.channel.input_capacity(), 2 * 1024);
     let start = script.channel.stats().window_bytes;
-    assert_eq!(start, 256 * 1024);
+    assert_eq!(start, 128 * 1024);
     // The handshake took no time at all; on another path that no longer counts.
     script.reconnect();
     let mut next = 1;

@@ -54,6 +54,7 @@ impl<R: Role> Driver<R> {
         let opening = self.channel.opening(token.expose());
         self.url = url;
         self.opened_at = now;
+        self.lull.stop();
         self.across_before = self.across();
         if let Err(interruption) = transport.send_text(opening) {
             self.handle_interruption(interruption, now);
@@ -166,6 +167,9 @@ impl<R: Role> Driver<R> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, SessionEnd> {
+        if self.lull.is_on(now) && !self.is_awaiting() {
+            return Ok(false);
+        }
         for count in 0..READ_BATCH {
             let takes_output = self.role.takes_output();
             let Link::Open(transport) = &mut self.link else { return Ok(true) };
@@ -174,7 +178,10 @@ impl<R: Role> Driver<R> {
                 return Ok(count > 0);
             }
             match transport.poll_receive(cx) {
-                Poll::Pending => return Ok(count > 0),
+                Poll::Pending => {
+                    self.lull.note_read(count, self.is_awaiting(), now);
+                    return Ok(count > 0);
+                }
                 Poll::Ready(Err(Fault::Interruption(interruption))) => {
                     self.handle_interruption(interruption, now);
                     return Ok(true);
@@ -191,6 +198,11 @@ impl<R: Role> Driver<R> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether something of ours is unanswered.
+    fn is_awaiting(&self) -> bool {
+        self.channel.stats().unacknowledged_frames > 0
     }
 
     /// Sends what the channel has, then what the role can add, as far as the websocket takes it.

@@ -21,8 +21,19 @@ pub(crate) use idle::hold;
 /// Prints every figure; with words, only those of the parts they name.
 pub(crate) async fn measure(only: &[&str]) -> Measured<()> {
     let wants = |part: &str| only.is_empty() || only.contains(&part);
-    if wants("upload") {
-        uploads().await?;
+    if wants("official") {
+        tell("uploads at the official client's pace and at ours");
+        let ratios = upload::beside_official().await?;
+        print("upload_vs_official_ratio", ratios.default, "ratio")?;
+        print("upload_1kib_unlimited_vs_official_ratio", ratios.one_kib_unlimited, "ratio")?;
+    }
+    if wants("relay") {
+        tell("256 MiB up without a limit, and through a plain relay, in turns");
+        print("upload_unpaced_vs_relay_ratio", upload::beside_relay().await?, "ratio")?;
+    }
+    if wants("bridge") {
+        tell("uploads with default settings, and with aws-ssm-bridge");
+        print("upload_vs_aws_ssm_bridge_ratio", upload::beside_bridge().await?, "ratio")?;
     }
     if wants("download") {
         downloads().await?;
@@ -47,17 +58,6 @@ pub(crate) async fn measure(only: &[&str]) -> Measured<()> {
         print("cut_transfer_256mib_sha_equal", f64::from(u8::from(equal)), "bool")?;
     }
     Ok(())
-}
-
-async fn uploads() -> Measured<()> {
-    tell("uploads at the official client's pace and at ours");
-    let ratios = upload::beside_official().await?;
-    print("upload_vs_official_ratio", ratios.default, "ratio")?;
-    print("upload_1kib_unlimited_vs_official_ratio", ratios.one_kib_unlimited, "ratio")?;
-    tell("256 MiB up without a limit, and through a plain relay, in turns");
-    print("upload_unpaced_vs_relay_ratio", upload::beside_relay().await?, "ratio")?;
-    tell("the same amount with aws-ssm-bridge");
-    print("upload_vs_aws_ssm_bridge_ratio", upload::beside_bridge().await?, "ratio")
 }
 
 async fn downloads() -> Measured<()> {

@@ -3,7 +3,8 @@
 //! An agent sends a kilobyte every millisecond or so. To wake for each costs several times what
 //! the kilobyte does, and nothing waits for it: the agent sends at its pace whatever we do. So
 //! after some time of that the socket is left alone for a few milliseconds at a time. Never while
-//! something of ours is unanswered, and never when more comes than a trickle.
+//! we say anything ourselves, since what comes may be the answer to it, and never when more comes
+//! than a trickle.
 
 use std::time::{Duration, Instant};
 
@@ -20,19 +21,22 @@ const MOST: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Lull {
     messages: usize,
+    /// How much we had said by then.
+    said: u64,
     last: Option<Instant>,
     until: Option<Instant>,
 }
 
 impl Lull {
-    /// Everything there was has been read, so many messages; `is_awaited` when an answer is.
-    pub(super) fn note_read(&mut self, messages: usize, is_awaited: bool, now: Instant) {
+    /// Everything there was has been read, so many messages; `said` counts what we ever said.
+    pub(super) fn note_read(&mut self, messages: usize, said: u64, now: Instant) {
         if messages == 0 {
             return;
         }
         let has_paused = self.last.is_none_or(|last| now.saturating_duration_since(last) > GAP);
         self.last = Some(now);
-        if has_paused || is_awaited || messages > MOST {
+        let has_spoken = std::mem::replace(&mut self.said, said) != said;
+        if has_paused || has_spoken || messages > MOST {
             self.messages = 0;
         } else {
             self.messages += messages;
@@ -41,8 +45,9 @@ impl Lull {
     }
 
     /// Whether the socket is to be left alone.
-    pub(super) fn is_on(&mut self, now: Instant) -> bool {
-        self.until.take_if(|until| *until <= now);
+    pub(super) fn is_on(&mut self, said: u64, now: Instant) -> bool {
+        let has_spoken = self.said != said;
+        self.until.take_if(|until| *until <= now || has_spoken);
         self.until.is_some()
     }
 
@@ -50,7 +55,7 @@ impl Lull {
         self.until
     }
 
-    /// Another socket, or something was asked: whatever comes is read at once.
+    /// Another socket: whatever comes is read at once.
     pub(super) fn stop(&mut self) {
         *self = Self::default();
     }
@@ -67,26 +72,30 @@ mod tests {
         let mut now = Instant::now();
         let mut lull = Lull::default();
         let mut read_at_once = 0;
-        while !lull.is_on(now) {
-            lull.note_read(1, false, now);
+        while !lull.is_on(0, now) {
+            lull.note_read(1, 0, now);
             read_at_once += 1;
             now += MS;
         }
         assert_eq!(read_at_once, STEADY + 1);
         now = lull.end().expect("an end");
-        assert!(!lull.is_on(now));
-        lull.note_read(4, false, now);
+        assert!(!lull.is_on(0, now));
+        lull.note_read(4, 0, now);
         assert_eq!(lull.end(), Some(now + LULL));
+        assert!(lull.is_on(0, now));
+        assert!(!lull.is_on(1, now), "what was asked may be answered now");
     }
 
     #[test]
     fn answers_floods_and_what_comes_now_and_then_are_read_at_once() {
-        for (messages, is_awaited, every) in [(1, true, MS), (9, false, MS), (1, false, GAP + MS)] {
+        for (messages, says, every) in [(1, 1, MS), (9, 0, MS), (1, 0, GAP + MS)] {
             let mut now = Instant::now();
             let mut lull = Lull::default();
+            let mut said = 0;
             for _ in 0..1000 {
-                lull.note_read(messages, is_awaited, now);
-                assert!(!lull.is_on(now));
+                said += says;
+                lull.note_read(messages, said, now);
+                assert!(!lull.is_on(said, now));
                 now += every;
             }
         }
@@ -96,11 +105,11 @@ mod tests {
     fn a_stopped_lull_begins_anew() {
         let now = Instant::now();
         let mut lull = Lull::default();
-        (0..=STEADY).for_each(|_| lull.note_read(1, false, now));
-        assert!(lull.is_on(now));
+        (0..=STEADY).for_each(|_| lull.note_read(1, 0, now));
+        assert!(lull.is_on(0, now));
         lull.stop();
-        assert!(!lull.is_on(now));
-        lull.note_read(1, false, now);
-        assert!(!lull.is_on(now));
+        assert!(!lull.is_on(0, now));
+        lull.note_read(1, 0, now);
+        assert!(!lull.is_on(0, now));
     }
 }

@@ -167,7 +167,7 @@ impl<R: Role> Driver<R> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, SessionEnd> {
-        if self.lull.is_on(now) && !self.is_awaiting() {
+        if self.lull.is_on(self.said(), now) {
             return Ok(false);
         }
         for count in 0..READ_BATCH {
@@ -179,7 +179,7 @@ impl<R: Role> Driver<R> {
             }
             match transport.poll_receive(cx) {
                 Poll::Pending => {
-                    self.lull.note_read(count, self.is_awaiting(), now);
+                    self.lull.note_read(count, self.said(), now);
                     return Ok(count > 0);
                 }
                 Poll::Ready(Err(Fault::Interruption(interruption))) => {
@@ -200,9 +200,10 @@ impl<R: Role> Driver<R> {
         Ok(true)
     }
 
-    /// Whether something of ours is unanswered.
-    fn is_awaiting(&self) -> bool {
-        self.channel.stats().unacknowledged_frames > 0
+    /// Counts what we have said, new and again, acknowledgements left out.
+    fn said(&self) -> u64 {
+        let stats = self.channel.stats();
+        stats.sent_frames + stats.resent_frames
     }
 
     /// Sends what the channel has, then what the role can add, as far as the websocket takes it.

@@ -13,6 +13,9 @@ use crate::window;
 /// The product limits its calls itself; this is for the day when that fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// What the page gets to hand over what it has not yet: it hears that it is hidden, and no more.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
 /// Whether the end has begun.
 #[derive(Debug, Default)]
 pub(crate) struct Quit {
@@ -27,6 +30,7 @@ pub(crate) fn begin(app: &AppHandle) {
     window::hide(app);
     let leaving = app.clone();
     app.state::<Tasks>().spawn(async move {
+        tokio::time::sleep(LAST_WORDS).await;
         let desktop = leaving.state::<Desktop>();
         if tokio::time::timeout(LIMIT, desktop.quit()).await.is_err() {
             tracing::error!(

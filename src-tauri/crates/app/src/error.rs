@@ -147,8 +147,10 @@ pub(crate) fn length(length: Duration) -> String {
     }
 }
 
-/// Makes a short phrase of an error's words: it begins with a capital and has no full stop.
+/// Makes a short phrase of an error's words: it begins with a capital and has no full stop. What
+/// stands behind a colon is for the log.
 pub(crate) fn phrase(words: &str) -> String {
+    let words = words.split_once(": ").map_or(words, |(first, _)| first);
     let words = words.strip_prefix("the ").unwrap_or(words);
     sentence(words).trim_end_matches('.').to_owned()
 }
@@ -409,6 +411,7 @@ mod tests {
         assert_eq!(sentence("no session on i-1: gone"), "No session on i-1: gone.");
         assert_eq!(sentence("web-1 is away."), "web-1 is away.");
         assert_eq!(phrase("the service stopped answering"), "Service stopped answering");
+        assert_eq!(phrase("the connection broke: protocol error: reset"), "Connection broke");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 // npm run figures -- TOPIC: measures the product in release mode.
 // Standard output holds nothing but lines `NAME VALUE UNIT`.
 
+import { statSync } from "node:fs";
 import { bridge } from "./bridge.mjs";
 import { ensureNpm } from "./npm.mjs";
+import { packaged } from "./package.mjs";
 import { peers } from "./peers.mjs";
 import { ensurePython } from "./python.mjs";
 import { released, telling } from "./release.mjs";
 import { Failure, run } from "./run.mjs";
+import { windowFigures } from "./window.mjs";
 
 const figure = /^\S+ -?\d+(\.\d+)? \S+$/;
 
@@ -21,11 +24,18 @@ const topics = {
     async ({ figures }) => program(figures, ["engine"], { ADIT_BRIDGE: await bridge() }),
     ({ simulation }) => program(simulation),
   ],
+  window: [async (programs) => lines(await windowFigures(programs)), packageSize],
 };
 
+const lines = (said) => said.split("\n").filter((line) => figure.test(line));
+
 async function program(path, args = [], env = {}) {
-  const said = await run(path, args, { show: "errors", minutes: 30, env });
-  return said.split("\n").filter((line) => figure.test(line));
+  return lines(await run(path, args, { show: "errors", minutes: 30, env }));
+}
+
+async function packageSize() {
+  const deb = (await packaged()).find((path) => path.endsWith(".deb"));
+  return deb === undefined ? [] : [`package_deb_mb ${(statSync(deb).size / 1e6).toFixed(1)} MB`];
 }
 
 async function peerChecks(adit) {

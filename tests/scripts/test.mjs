@@ -10,11 +10,12 @@ import * as rust from "./rust.mjs";
 import { ensureSystem } from "./system.mjs";
 import * as ui from "./ui.mjs";
 import { checkNode, checkRust } from "./versions.mjs";
+import { windowStories } from "./window.mjs";
 
 const at = process.argv.indexOf("--without");
 const without = at > 0 ? (process.argv[at + 1] ?? "").split(",") : [];
 const report = new Report();
-let adit;
+let programs;
 
 /** A step that makes the machine ready: timed like the others, counted as no check. */
 const setUp = (name, work) =>
@@ -29,7 +30,7 @@ await setUp("target folder", enterTarget);
 await setUp("packages of the page", ui.ensureUi);
 await setUp("page", ui.buildUi);
 await check("format", "format", rust.format);
-await report.step("build and lint", async () => void ({ adit } = await cargoBuild()));
+await report.step("build and lint", async () => void (programs = await cargoBuild()));
 await check("ui", "page: types", ui.types);
 await check("ui", "page: lint and format", ui.lint);
 await check("ui", "page: tests", ui.tests);
@@ -39,6 +40,10 @@ await check("doc", "documentation", rust.documentation);
 if (!without.includes("peers")) {
   await setUp("Python packages", ensurePython);
   await setUp("npm packages", () => ensureNpm("peers"));
-  await report.step("programs not ours", () => peers(adit));
+  await report.step("programs not ours", () => peers(programs.adit));
+}
+if (!without.includes("window")) {
+  await setUp("npm packages of the window", () => ensureNpm("ui"));
+  await report.step("window", () => windowStories(programs));
 }
 process.exitCode = report.close();

@@ -29,7 +29,7 @@ export class Scene {
     await this.enter(desktop);
     const window = new AppWindow(this.desktop);
     this.window = window;
-    await window.open({ binary, args, env: { RUST_BACKTRACE: "1", ...env } });
+    await window.open({ binary, args, env });
     return {
       window,
       nodes: new Nodes(window),

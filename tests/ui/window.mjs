@@ -171,10 +171,12 @@ export class AppWindow {
       const names = chord === "+" ? ["+"] : chord.split("+");
       const last = names.pop();
       const held = names.map((name) => keys[name]);
+      // What the keyboard itself would make of it.
+      const key = keys[last] ?? (names.includes("Shift") ? last.toUpperCase() : last);
       let actions = this.#driver.actions();
-      for (const key of held) actions = actions.keyDown(key);
-      actions = actions.keyDown(keys[last] ?? last).keyUp(keys[last] ?? last);
-      for (const key of held.toReversed()) actions = actions.keyUp(key);
+      for (const each of held) actions = actions.keyDown(each);
+      actions = actions.keyDown(key).keyUp(key);
+      for (const each of held.toReversed()) actions = actions.keyUp(each);
       await actions.perform();
     }
   }

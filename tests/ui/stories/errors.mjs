@@ -19,21 +19,6 @@ export default [
     },
   },
   {
-    title: "credentials that have expired are told where they are missed, and Retry goes on",
-    async play(scene) {
-      const { window, nodes, terminal, sandbox } = await scene.open();
-      await nodes.counted("nodes", ({ total }) => total >= 50);
-      const far = await sandbox();
-      await far.play({ fault: "expire_credentials", expired: true });
-      await nodes.connect("prod-storefront-01");
-      await window.see(/expired|not accepted/i, { where: "[role=alert]" });
-      await window.see(/ExpiredToken|code:/, { where: "[role=alert] details" }).catch(() => {});
-      await far.play({ fault: "expire_credentials", expired: false });
-      await window.click("button", /Retry|Sign in/, { inside: ["alert"] });
-      await terminal.prompt();
-    },
-  },
-  {
     title: "a call that is not allowed says which, and a throttled one is tried again",
     async play(scene) {
       const { window, nodes, terminal, sandbox } = await scene.open();

@@ -74,10 +74,12 @@ export default [
       await window.press("Escape");
       await window.press("Ctrl+Shift+d");
       await terminal.reads(/[$#%>] ?\n?$/, { pane: 1 });
-      const columns = () => window.run(() => window.look.screen(0).size.cols);
-      const before = await columns();
-      await window.press("Ctrl+=");
-      await window.until("fewer columns", (were) => window.look.screen(0).size.cols < were, { given: [before] });
+      const rows = () => window.run(() => window.look.screen(0).size.rows);
+      const before = await rows();
+      await window.press("Ctrl+=", "Ctrl+=", "Ctrl+=");
+      await window.until("larger letters", (were) => window.look.screen(0).size.rows < were, { given: [before] });
+      await window.press("Ctrl+0");
+      await window.until("usual letters", (were) => window.look.screen(0).size.rows === were, { given: [before] });
     },
   },
 ];

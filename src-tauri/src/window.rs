@@ -37,6 +37,8 @@ pub(crate) fn kept<R: Runtime>() -> TauriPlugin<R> {
 /// When the system gives no window.
 pub(crate) fn open(app: &AppHandle, hidden: bool) -> tauri::Result<()> {
     app.state::<Habits>().stay_hidden(hidden);
+    #[cfg(all(unix, not(target_os = "macos")))]
+    rest_the_caret();
     WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
         .title("Adit")
         .inner_size(1280.0, 820.0)
@@ -52,6 +54,19 @@ pub(crate) fn open(app: &AppHandle, hidden: bool) -> tauri::Result<()> {
         ready(&late);
     });
     Ok(())
+}
+
+/// Keeps the caret from blinking: each blink of the one behind a terminal draws the whole page, for
+/// nothing that could be seen. Switched off altogether, WebKit asks for sixty frames a second.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn rest_the_caret() {
+    use gtk::prelude::GtkSettingsExt as _;
+
+    /// Milliseconds.
+    const TWO_HOURS: i32 = 7_200_000;
+    if let Some(settings) = gtk::Settings::default() {
+        settings.set_gtk_cursor_blink_time(TWO_HOURS);
+    }
 }
 
 /// Only the page itself is ever shown: links go to the browser, by a command.

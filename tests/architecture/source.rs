@@ -52,6 +52,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("app/src/ledger.rs", "SystemTime::now", "sessions of earlier processes are aged by the date"),
     ("aws/src/control_plane.rs", "SystemTime::now", "a signature carries the date of its making"),
     ("aws/src/credentials.rs", "SystemTime::now", "credentials expire by the date on their label"),
+    ("cli/src/run.rs", "Instant::now", "it only decides when a person is told something"),
     ("cli/src/shell.rs", "Instant::now", "it only decides when a person is told something"),
     ("cli/src/tty.rs", "thread::spawn(", "a read from the terminal blocks and cannot be cancelled"),
     (

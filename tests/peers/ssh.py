@@ -41,7 +41,9 @@ def key(name):
 
 @contextlib.contextmanager
 def server():
-    """An sshd of our own on a free port, which the node believes to be its port 22."""
+    """An sshd of our own on a free port, which the node believes to be its port 22.
+
+    What the shells of whoever runs this read at their start, and say, is none of our business."""
     port = free_port()
     shutil.copy(key("user") + ".pub", in_folder("authorized"))
     config = write("sshd_config", f"""
@@ -56,6 +58,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
+SetEnv HOME={FOLDER}
 """)
     if os.geteuid() == 0:
         # What the system's own service makes for a server that drops its privileges.
@@ -137,8 +140,8 @@ def cut_in_the_midst(process, path):
 
 
 def commands(host):
-    done = secure("ssh", host, "echo out; echo err >&2; exit 7")
-    assert (done.returncode, done.stdout, done.stderr) == (7, b"out\n", b"err\n"), done
+    done = secure("ssh", host, "echo $HOME; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, f"{FOLDER}\n".encode(), b"err\n"), done
     text = os.urandom(300_000)
     done = secure("ssh", host, "cat; exec 1>&-; exit 0", input=text, stdin=None)
     assert done.returncode == 0 and done.stdout == text, (done.returncode, len(done.stdout), done.stderr)

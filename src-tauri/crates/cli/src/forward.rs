@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use app::{Account, App};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use session::{LocalEnd, LocalSpec, TunnelEvent, TunnelHandle, TunnelSpec, TunnelState};
+use session::{LocalEnd, LocalSpec, Remedy, TunnelEvent, TunnelHandle, TunnelSpec, TunnelState};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::failure::{Failure, say};
@@ -161,6 +161,7 @@ enum Told {
     Starting,
     Ready,
     Trouble,
+    SignIn,
 }
 
 fn tell(told: Told, state: &TunnelState, destination: &str) -> Told {
@@ -168,16 +169,27 @@ fn tell(told: Told, state: &TunnelState, destination: &str) -> Told {
         TunnelState::Listening { .. } => {
             match told {
                 Told::Starting => say(&format!("Connected to {destination}.")),
-                Told::Trouble => say(&format!("Connected to {destination} again.")),
+                Told::Trouble | Told::SignIn => {
+                    say(&format!("Connected to {destination} again."));
+                }
                 Told::Ready => {}
             }
             Told::Ready
         }
-        TunnelState::Restarting { error, .. } if told != Told::Trouble => {
+        // Whatever else is wrong, this one only the person can mend.
+        TunnelState::Restarting { error, .. }
+            if told != Told::SignIn && error.remedy() == Remedy::SignIn =>
+        {
             say(&format!("{error}.\n{} The port stays open; it is tried again.", error.advice()));
+            Told::SignIn
+        }
+        TunnelState::Restarting { error, .. } if matches!(told, Told::Starting | Told::Ready) => {
+            say(&format!("{error}.\nThe port stays open; a new session is started."));
             Told::Trouble
         }
-        TunnelState::Resuming { resuming, .. } if resuming.attempt > 1 && told != Told::Trouble => {
+        TunnelState::Resuming { resuming, .. }
+            if resuming.attempt > 1 && matches!(told, Told::Starting | Told::Ready) =>
+        {
             let cause = match &resuming.error {
                 Some(error) => error.to_string(),
                 None => resuming.interruption.to_string(),

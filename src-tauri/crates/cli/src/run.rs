@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::{Account, App};
 use session::{
     AttachSpec, Attached, CommandHandle, CommandOutput, Error, SessionEnd, StartRequest,
     TerminalSize,
 };
+use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::Start;
 use crate::command_line::{self, Runner};
@@ -21,6 +23,10 @@ use crate::signals::{Signal, Signals};
 const WITHOUT_TERMINAL: &str = "AWS-StartNonInteractiveCommand";
 /// Gives a line to a shell on a terminal.
 const ON_TERMINAL: &str = "AWS-StartInteractiveCommand";
+
+/// How long a command has to act on an interrupt. Agents signal the command alone: what a shell
+/// has started goes on, and the shell's end with it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to run.
 pub(crate) struct Wanted {
@@ -116,20 +122,13 @@ async fn follow(
         say(&message);
     }
     let mut interrupted_by = None;
+    let mut hint_at = None;
     {
         let showing = screen::show(command, &mut output, Errors::Apart);
         tokio::pin!(showing);
         loop {
             tokio::select! {
                 biased;
-                shown = &mut showing => {
-                    if let Err(failure) = shown {
-                        command.end();
-                        screen::ended(command.state()).await;
-                        return Err(failure);
-                    }
-                    break;
-                }
                 signal = signals.next() => {
                     let is_heard = match (signal, interrupted_by) {
                         (Signal::Interrupt, None) => command.interrupt().await,
@@ -142,6 +141,19 @@ async fn follow(
                         return Ok(signal.exit_status().into());
                     }
                     interrupted_by = Some(signal);
+                    hint_at = Some(Instant::now() + PATIENCE);
+                }
+                () = sleep_until(hint_at.unwrap_or_else(Instant::now)), if hint_at.is_some() => {
+                    hint_at = None;
+                    say("[adit: the command goes on, or what it started does. Ctrl-C ends the session]");
+                }
+                shown = &mut showing => {
+                    if let Err(failure) = shown {
+                        command.end();
+                        screen::ended(command.state()).await;
+                        return Err(failure);
+                    }
+                    break;
                 }
             }
         }

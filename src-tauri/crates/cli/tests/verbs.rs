@@ -46,6 +46,20 @@ async fn ctrl_c_reaches_the_command_and_a_plain_kill_ends_the_session() {
     program.reads("caught").await;
     assert_eq!(program.wait().await.code(), Some(7));
 
+    // The agent signals the shell alone; what that has started goes on until the session ends.
+    let mut program = bench.spawn(&["run", NODE, "echo up; sleep 60; echo not reached"]);
+    program.reads("up").await;
+    let mut presses = 0;
+    let code = loop {
+        presses += 1;
+        program.signal("INT").await;
+        // Two that come at once may count as one.
+        if let Ok(ended) = timeout(Duration::from_millis(500), program.child.wait()).await {
+            break ended.expect("waited for").code();
+        }
+    };
+    assert_eq!((code, presses > 1), (Some(130), true));
+
     let mut program = bench.spawn(&["run", NODE, "echo up; exec sleep 60"]);
     program.reads("up").await;
     program.signal("TERM").await;

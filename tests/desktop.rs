@@ -79,6 +79,10 @@ impl World {
     }
 
     fn open_on(&self, config: AppConfig) -> (Desktop, Events) {
+        self.open_with(config, Arc::new(NoBrowser))
+    }
+
+    fn open_with(&self, config: AppConfig, browser: Arc<dyn Browser>) -> (Desktop, Events) {
         let files = self.emulator.write_profiles(&self.kept().join("sandbox")).expect("written");
         let path = |path: &Path| path.display().to_string();
         let variables = vec![
@@ -99,7 +103,7 @@ impl World {
                 starter: Arc::new(starter),
             }),
             opens_in_sandbox: false,
-            browser: Arc::new(NoBrowser),
+            browser,
         })
     }
 

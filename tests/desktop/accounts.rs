@@ -1,7 +1,9 @@
 //! Accounts: profiles of one's own, how they are shown, and credentials that run out.
 
-use app::ErrorCode;
-use app::view::{AccountColour, ProfileChange, RegionChange, SignInState};
+use app::view::{AccountColour, AccountRequest, ProfileChange, RegionChange, SignInState};
+use app::{ErrorCode, FleetingSecrets, Secrets, SecretsError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::*;
 
@@ -98,4 +100,149 @@ impl Screen {
             desktop.terminal_write(id, text, InputEncoding::Utf8).await.expect("typed");
         });
     }
+}
+
+/// Tells which pages would have been opened.
+struct Pages(mpsc::Sender<String>);
+
+impl Browser for Pages {
+    fn open(&self, url: &str) {
+        self.0.try_send(url.to_owned()).expect("room");
+    }
+}
+
+/// Confirms the sign-in that a page asks for.
+async fn confirm(url: &str) {
+    let (host, path) =
+        url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("ours");
+    let mut stream = TcpStream::connect(host).await.expect("the page is there");
+    let request =
+        format!("GET /{path}&answer=allow HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut page = String::new();
+    soon(stream.read_to_string(&mut page)).await.expect("a page");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("Done"), "{page}");
+}
+
+const START_PAGE: &str = "https://feldspar.awsapps.com/start";
+
+#[tokio::test]
+async fn a_sign_in_brings_its_accounts_and_outlives_the_program() {
+    let world = World::start().await;
+    let secrets: Arc<dyn Secrets> = Arc::new(FleetingSecrets::default());
+    let config = || {
+        let leading_there = AppConfig::given([("AWS_ENDPOINT_URL", world.emulator.url())]);
+        leading_there.with_secrets(Arc::clone(&secrets))
+    };
+    let (pages, mut opened) = mpsc::channel(4);
+    let (desktop, mut events) = world.open_with(config(), Arc::new(Pages(pages)));
+    let adding = {
+        let desktop = desktop.clone();
+        let (start_url, region) = (START_PAGE.to_owned(), MAIN_REGION.to_owned());
+        tokio::spawn(
+            async move { desktop.account_add(AccountRequest::Sso { start_url, region }).await },
+        )
+    };
+    confirm(&soon(opened.recv()).await.expect("a page")).await;
+    let first = soon(adding).await.expect("done").expect("added").expect("a profile");
+    let scope = ScopeView { profile_id: Some(first), region: Some(MAIN_REGION.to_owned()) };
+    desktop.scope_open(scope.clone()).await.expect("opened");
+    assert!(!read_region(&mut events).await.is_empty());
+    soon(desktop.quit()).await;
+    // No file has the token.
+    let settings = std::fs::read_to_string(desktop.settings_file().expect("kept")).expect("there");
+    assert!(settings.contains(START_PAGE) && !settings.to_lowercase().contains("token"));
+
+    let (desktop, mut events) = world.open_on(config());
+    desktop.scope_refresh(scope).await.expect("opened");
+    read_region(&mut events).await;
+    soon(desktop.quit()).await;
+}
+
+#[tokio::test]
+async fn a_profile_of_the_config_file_is_signed_in_to() {
+    let world = World::start().await;
+    let file = world.kept().join("config");
+    let text = format!(
+        "[sso-session feldspar]\nsso_start_url = {START_PAGE}\nsso_region = {MAIN_REGION}\n\
+         [profile ops]\nsso_session = feldspar\nsso_account_id = {}\n\
+         sso_role_name = Operator\nregion = {MAIN_REGION}\n",
+        world.emulator.scenario().account("prod").expect("there").id
+    );
+    std::fs::write(&file, text).expect("written");
+    let config = AppConfig::given([
+        ("AWS_ENDPOINT_URL", world.emulator.url()),
+        ("AWS_CONFIG_FILE", file.display().to_string()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/none".to_owned()),
+    ]);
+    let (pages, mut opened) = mpsc::channel(4);
+    let (desktop, mut events) = world.open_with(config, Arc::new(Pages(pages)));
+    let ops = ProfileId("ops".to_owned());
+    let scope = ScopeView { profile_id: Some(ops.clone()), region: Some(MAIN_REGION.to_owned()) };
+    desktop.scope_open(scope).await.expect("opened");
+    let state_of = |event, wanted: fn(&SignInState) -> bool| match event {
+        Event::Profiles(view) => view
+            .profiles
+            .into_iter()
+            .find(|profile| profile.name == "ops" && wanted(&profile.sign_in)),
+        _ => None,
+    };
+    next(&mut events, |event| state_of(event, |state| *state == SignInState::Needed)).await;
+    desktop.sign_in(ops.clone()).await.expect("asked");
+    let is_asking = |state: &SignInState| matches!(state, SignInState::Asking { .. });
+    next(&mut events, |event| state_of(event, is_asking)).await;
+    desktop.sign_in_cancel(ops.clone()).await.expect("cancelled");
+    next(&mut events, |event| state_of(event, |state| *state == SignInState::Needed)).await;
+    soon(opened.recv()).await.expect("the page of the cancelled one");
+
+    desktop.sign_in(ops).await.expect("asked");
+    confirm(&soon(opened.recv()).await.expect("a page")).await;
+    let is_ready = |state: &SignInState| matches!(state, SignInState::Ready { .. });
+    next(&mut events, |event| state_of(event, is_ready)).await;
+    // What waited for it is read by itself.
+    assert!(!read_region(&mut events).await.is_empty());
+    soon(desktop.quit()).await;
+}
+
+/// A keyring that is locked for good.
+struct Locked;
+
+impl Secrets for Locked {
+    fn read(&self, _name: &str) -> Result<Option<zeroize::Zeroizing<String>>, SecretsError> {
+        Err(SecretsError { reason: "it is locked".to_owned() })
+    }
+
+    fn keep(&self, _name: &str, _secret: &str) -> Result<(), SecretsError> {
+        Err(SecretsError { reason: "it is locked".to_owned() })
+    }
+}
+
+#[tokio::test]
+async fn an_access_key_is_checked_before_it_is_kept() {
+    let world = World::start().await;
+    let leading_there = || AppConfig::given([("AWS_ENDPOINT_URL", world.emulator.url())]);
+    let (desktop, mut events) = world.open_on(leading_there());
+    let credentials = world.emulator.credentials("prod").expect("there");
+    let request = |secret: &str| AccountRequest::AccessKeys {
+        name: "lab".to_owned(),
+        access_key_id: credentials.access_key.clone(),
+        secret_access_key: secret.to_owned(),
+        region: MAIN_REGION.to_owned(),
+    };
+    let wrong = soon(desktop.account_add(request("wrong"))).await.expect_err("not known");
+    assert_eq!(wrong.code, ErrorCode::CredentialsInvalid);
+    let added = soon(desktop.account_add(request(credentials.secret.expose()))).await;
+    let id = added.expect("known").expect("a profile");
+    let scope = ScopeView { profile_id: Some(id), region: Some(MAIN_REGION.to_owned()) };
+    desktop.scope_open(scope).await.expect("opened");
+    assert!(!read_region(&mut events).await.is_empty());
+    soon(desktop.quit()).await;
+    let settings = std::fs::read_to_string(desktop.settings_file().expect("kept")).expect("there");
+    assert!(settings.contains("lab") && !settings.contains(credentials.secret.expose()));
+    assert!(!settings.contains(&credentials.access_key));
+
+    let (desktop, _events) = world.open_on(leading_there().with_secrets(Arc::new(Locked)));
+    let refused = soon(desktop.account_add(request(credentials.secret.expose()))).await;
+    assert_eq!(refused.expect_err("nowhere to keep it").code, ErrorCode::KeyringUnavailable);
+    soon(desktop.quit()).await;
 }

@@ -3,24 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use aws::{Clients, Environment, Region};
+use aws::{Clients, Environment};
 use tokio::sync::{OnceCell, broadcast};
+use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::clock;
 use crate::desktop::{SandboxAccount, SandboxOffer, SandboxStarter};
-use crate::error::Error;
 use crate::event::{Event, Outbox};
+use crate::secrets::Secrets;
 use crate::settings::{AccountLook, AddedAccount, Settings};
+use crate::tasks::Tasks;
 use crate::view::{
     AppError, ErrorCode, ProfileId, ProfileView, ProfilesView, RegionChange, RegionView, ScopeView,
     SignInState,
 };
 
+pub(crate) mod keys;
 mod known;
+mod open;
+mod sign_in;
 
 use known::{Known, Origin, find};
+use open::Other;
+pub(crate) use sign_in::Tokens;
 
 /// Sign-ins that a slow listener may lag behind; whoever lags looks at all there is.
 const SIGN_INS_KEPT: usize = 64;
@@ -32,6 +40,9 @@ pub(crate) struct Accounts(Arc<Inner>);
 struct Inner {
     user: Arc<Clients>,
     sandbox: Option<Sandbox>,
+    secrets: Arc<dyn Secrets>,
+    tokens: Tokens,
+    tasks: Tasks,
     state: Mutex<State>,
     outbox: Outbox,
     ready: broadcast::Sender<ProfileId>,
@@ -52,8 +63,11 @@ struct State {
     facts: BTreeMap<ProfileId, Facts>,
     /// Nodes at the last reading.
     counts: BTreeMap<(ProfileId, String), u32>,
-    /// Clients of config files that lie elsewhere.
-    files: BTreeMap<PathBuf, Arc<Clients>>,
+    others: BTreeMap<Other, Arc<Clients>>,
+    /// When the files were last written.
+    stamps: Vec<Option<SystemTime>>,
+    /// Sign-ins that wait for their page, by start page.
+    asking: BTreeMap<String, CancellationToken>,
 }
 
 /// What was learnt about an account by using it.
@@ -71,7 +85,8 @@ impl Accounts {
         user: Arc<Clients>,
         sandbox: Option<SandboxOffer>,
         settings: &Settings,
-        outbox: Outbox,
+        (secrets, tokens): (Arc<dyn Secrets>, Tokens),
+        (outbox, tasks): (Outbox, Tasks),
     ) -> Self {
         let sandbox = sandbox.map(|SandboxOffer { accounts, starter }| Sandbox {
             accounts,
@@ -84,8 +99,13 @@ impl Accounts {
             added: settings.added.clone(),
             ..State::default()
         });
-        let accounts = Self(Arc::new(Inner { user, sandbox, state, outbox, ready }));
-        accounts.look(&mut accounts.state());
+        let accounts =
+            Self(Arc::new(Inner { user, sandbox, secrets, tokens, tasks, state, outbox, ready }));
+        let stamps = accounts.stamps();
+        let mut state = accounts.state();
+        state.stamps = stamps;
+        accounts.look(&mut state);
+        drop(state);
         accounts
     }
 
@@ -106,14 +126,33 @@ impl Accounts {
         is_new
     }
 
-    /// Reads the files again, because they may have changed.
+    /// Reads the files again if they have changed. What is open stays open otherwise: connections
+    /// and credentials are worth keeping.
     pub(crate) fn reload(&self) {
+        let stamps = self.stamps();
         let mut state = self.state();
+        if state.stamps == stamps {
+            return;
+        }
+        state.stamps = stamps;
         self.0.user.forget();
-        state.files.clear();
+        state.others.clear();
         if self.look(&mut state) {
             self.tell(&state);
         }
+    }
+
+    /// Says when each file was last written.
+    fn stamps(&self) -> Vec<Option<SystemTime>> {
+        let environment = self.environment();
+        let mut files = vec![environment.config_path(), environment.credentials_path()];
+        for account in &self.state().added {
+            if let AddedAccount::ConfigFile { path } = account {
+                files.push(path.clone());
+            }
+        }
+        let written = |file: &PathBuf| std::fs::metadata(file).and_then(|file| file.modified());
+        files.iter().map(|file| written(file).ok()).collect()
     }
 
     /// Takes over how accounts are shown and which were added.
@@ -191,70 +230,6 @@ impl Accounts {
             found.extend(regions.into_iter().map(|region| (known.id.clone(), region)));
         }
         found
-    }
-
-    /// Opens an account in a region; nothing is sent, but the sandbox is started if it is one of
-    /// its accounts.
-    pub(crate) async fn open(&self, id: &ProfileId, region: &str) -> Result<Account, AppError> {
-        let origin = {
-            let state = self.state();
-            let known = state.known.iter().find(|known| known.id == *id);
-            known.map(|known| known.origin.clone()).ok_or_else(|| no_such(id))?
-        };
-        let region = Region::new(region);
-        let (clients, profile) = match &origin {
-            Origin::Environment => (Arc::clone(&self.0.user), None),
-            Origin::Shared { profile } => (Arc::clone(&self.0.user), Some(profile)),
-            Origin::Sandbox { profile } => (self.sandbox().await?, Some(profile)),
-            Origin::File { path, profile } => (self.file(path), Some(profile)),
-            Origin::Keys { .. } | Origin::Sso { .. } => return Err(no_such(id)),
-        };
-        let client = clients.open(profile.map(String::as_str), Some(&region));
-        let client = client.map_err(|error| Error::from(error).view())?;
-        let label = match origin {
-            // As the command line writes it, so that each can end what the other left.
-            Origin::Environment | Origin::Shared { .. } => None,
-            Origin::Sandbox { .. }
-            | Origin::File { .. }
-            | Origin::Keys { .. }
-            | Origin::Sso { .. } => Some(format!("{region} {}", id.0)),
-        };
-        Ok(Account::labelled(client, label))
-    }
-
-    fn file(&self, path: &std::path::Path) -> Arc<Clients> {
-        let mut state = self.state();
-        let clients = state
-            .files
-            .entry(path.to_owned())
-            .or_insert_with(|| Arc::new(Clients::new(known::elsewhere(self.environment(), path))));
-        Arc::clone(clients)
-    }
-
-    async fn sandbox(&self) -> Result<Arc<Clients>, AppError> {
-        let unavailable = |message: String| AppError {
-            code: ErrorCode::SandboxUnavailable,
-            message,
-            detail: None,
-        };
-        let Some(sandbox) = &self.0.sandbox else {
-            return Err(unavailable("There is no sandbox in this program.".to_owned()));
-        };
-        let start = || async {
-            let variables = sandbox.starter.start().await?;
-            Ok(Arc::new(Clients::new(Environment::given(variables))))
-        };
-        let clients = sandbox.clients.get_or_try_init(start).await;
-        clients.cloned().map_err(|reason: String| {
-            unavailable(crate::error::sentence(&format!("the sandbox could not start: {reason}")))
-        })
-    }
-
-    /// Starts the sandbox before anybody needs it.
-    pub(crate) async fn prepare_sandbox(&self) {
-        if let Err(error) = self.sandbox().await {
-            tracing::warn!(message = %error.message, "no sandbox");
-        }
     }
 
     // What is learnt.

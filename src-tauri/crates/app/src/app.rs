@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws::{Clients, ControlPlane, Environment, Profiles, Region};
+use aws::{Clients, ControlPlane, Environment, Profiles, Region, SignIns};
 use directories::ProjectDirs;
 use session::{Engine, EngineConfig, Ledger, LiveSession, Network, NoLedger, SessionId};
 
@@ -14,6 +14,7 @@ use crate::bookmarks::Bookmarks;
 use crate::error::Error;
 use crate::kept::Memory;
 use crate::ledger::{FileLedger, Leftover, Leftovers};
+use crate::secrets::{FleetingSecrets, Secrets, SystemKeyring};
 use crate::settings::Settings;
 use crate::store::{Kept, Loaded, Store, StoreError};
 
@@ -21,14 +22,27 @@ use crate::store::{Kept, Loaded, Store, StoreError};
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an [`App`] stands on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppConfig {
     environment: Environment,
     network: Network,
     /// Settings and bookmarks; nothing is kept without it.
     config_folder: Option<PathBuf>,
+    /// Access keys and sign-ins.
+    secrets: Arc<dyn Secrets>,
     /// Live sessions; without it a killed process leaves no trace.
     state_folder: Option<PathBuf>,
+}
+
+impl fmt::Debug for AppConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("AppConfig")
+            .field("environment", &self.environment)
+            .field("config_folder", &self.config_folder)
+            .field("state_folder", &self.state_folder)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AppConfig {
@@ -43,6 +57,7 @@ impl AppConfig {
             environment: Environment::process(),
             network: Network::from_environment(),
             config_folder,
+            secrets: Arc::new(SystemKeyring),
             state_folder,
         }
     }
@@ -56,8 +71,19 @@ impl AppConfig {
             environment: Environment::given(variables),
             network: Network::default(),
             config_folder: None,
+            secrets: Arc::new(FleetingSecrets::default()),
             state_folder: None,
         }
+    }
+
+    /// Keeps secrets elsewhere than in the system keyring.
+    #[must_use]
+    pub fn with_secrets(self, secrets: Arc<dyn Secrets>) -> Self {
+        Self { secrets, ..self }
+    }
+
+    pub(crate) fn secrets(&self) -> &Arc<dyn Secrets> {
+        &self.secrets
     }
 
     /// Keeps everything below `folder`.
@@ -89,6 +115,16 @@ impl App {
     ///
     /// Outside of a tokio runtime.
     pub fn open(config: AppConfig) -> Self {
+        Self::open_with(config, None)
+    }
+
+    /// Opens the product as [`App::open`] does, with sign-ins of its own.
+    pub(crate) fn open_with(config: AppConfig, sign_ins: Option<Arc<dyn SignIns>>) -> Self {
+        let clients = Clients::new(config.environment);
+        let clients = match sign_ins {
+            Some(sign_ins) => clients.with_sign_ins(sign_ins),
+            None => clients,
+        };
         let memory = Memory::new(config.state_folder.clone());
         let leftovers = match &config.state_folder {
             Some(folder) => Leftovers::find(folder),
@@ -100,7 +136,7 @@ impl App {
         };
         let network = config.network;
         Self {
-            clients: Arc::new(Clients::new(config.environment)),
+            clients: Arc::new(clients),
             engine: Engine::new(EngineConfig { network, ledger, ..EngineConfig::default() }),
             store: Store::new(config.config_folder),
             memory,

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::accounts::{Accounts, no_such};
+use crate::accounts::keys::AccessKey;
+use crate::accounts::{Accounts, Tokens, no_such};
 use crate::app::App;
 use crate::bookmarks::{Bookmarks, SavedTunnel};
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::kept::{Workspace, terminals};
 use crate::nodes;
 use crate::notices::Notices;
 use crate::saved::{self, Saved};
-use crate::settings::{AccountLook, AddedAccount, Settings, WindowSettings};
+use crate::settings::{AccountLook, AddedAccount, WindowSettings};
 use crate::store::StoreError;
 use crate::tasks::Tasks;
 use crate::terminals::Terminals;
@@ -30,6 +31,7 @@ use crate::view::{
     TunnelBind, TunnelId, TunnelLogView, TunnelSpec, TunnelView, WorkspaceView,
 };
 
+mod adding;
 mod launch;
 mod options;
 
@@ -46,6 +48,7 @@ pub struct Desktop(Arc<Inner>);
 
 struct Inner {
     version: String,
+    browser: Arc<dyn Browser>,
     app: Arc<App>,
     outbox: Outbox,
     tasks: Tasks,
@@ -74,11 +77,16 @@ impl Desktop {
     pub fn open(options: DesktopOptions) -> (Self, Events) {
         let (outbox, events) = Outbox::new();
         let (tasks, notices) = (Tasks::default(), Notices::new(outbox.clone()));
-        let app = Arc::new(App::open(options.config));
+        let secrets = Arc::clone(options.config.secrets());
+        let tokens = Tokens::new(Arc::clone(&secrets), tasks.clone());
+        let app = App::open_with(options.config, Some(Arc::new(tokens.clone())));
+        let app = Arc::new(app);
         let found = saved::find(app.store(), &notices);
         let sandbox = options.sandbox;
         let clients = Arc::clone(app.clients());
-        let accounts = Accounts::new(clients, sandbox, &found.settings, outbox.clone());
+        let both = (outbox.clone(), tasks.clone());
+        let accounts =
+            Accounts::new(clients, sandbox, &found.settings, (secrets, tokens), both);
         let memory = app.memory().clone();
         let parts = (outbox.clone(), tasks.clone());
         let inventories = Inventories::new(accounts.clone(), memory, parts.0, parts.1);
@@ -104,6 +112,7 @@ impl Desktop {
         }
         let inner = Inner {
             version: options.version,
+            browser: options.browser,
             app,
             outbox,
             tasks,
@@ -155,8 +164,9 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`], or [`ErrorCode::Invalid`] for a profile nobody signs in to.
-    pub async fn sign_in(&self, _profile_id: ProfileId) -> Answer<()> {
-        self.absent()
+    pub async fn sign_in(&self, profile_id: ProfileId) -> Answer<()> {
+        let browser = Arc::clone(&self.0.browser);
+        self.0.accounts.sign_in(&profile_id, &self.0.tasks, browser)
     }
 
     /// Stops waiting for the browser.
@@ -164,8 +174,8 @@ impl Desktop {
     /// # Errors
     ///
     /// [`ErrorCode::NotFound`].
-    pub async fn sign_in_cancel(&self, _profile_id: ProfileId) -> Answer<()> {
-        self.absent()
+    pub async fn sign_in_cancel(&self, profile_id: ProfileId) -> Answer<()> {
+        self.0.accounts.sign_in_cancel(&profile_id)
     }
 
     /// Changes how an account is shown, and the regions in use.
@@ -196,8 +206,18 @@ impl Desktop {
     ///
     /// [`ErrorCode::KeyringUnavailable`], [`ErrorCode::CredentialsInvalid`],
     /// [`ErrorCode::Invalid`], [`ErrorCode::Unreachable`].
-    pub async fn account_add(&self, _request: AccountRequest) -> Answer<Option<ProfileId>> {
-        self.absent()
+    pub async fn account_add(&self, request: AccountRequest) -> Answer<Option<ProfileId>> {
+        match request {
+            AccountRequest::AccessKeys { name, access_key_id, secret_access_key, region } => {
+                let key = AccessKey { access_key_id, secret_access_key };
+                self.add_key(name.trim().to_owned(), region.trim().to_owned(), key).await.map(Some)
+            }
+            AccountRequest::Sso { start_url, region } => {
+                self.add_sign_in(start_url.trim().to_owned(), region.trim().to_owned()).await
+            }
+            // The dialog is the shell's.
+            AccountRequest::ConfigFile => Ok(None),
+        }
     }
 
     /// Adds the profiles of an AWS config file that lies elsewhere.
@@ -210,12 +230,7 @@ impl Desktop {
             let message = format!("{} has no AWS profile.", file.display());
             return Err(AppError { code: ErrorCode::ConfigInvalid, message, detail: None });
         };
-        let account = AddedAccount::ConfigFile { path: file };
-        let add = move |settings: &mut Settings| {
-            settings.added.retain(|known| *known != account);
-            settings.added.push(account);
-        };
-        self.0.saved.change_settings(add).await?;
+        self.add(AddedAccount::ConfigFile { path: file }).await?;
         Ok(Some(first))
     }
 
@@ -549,12 +564,6 @@ impl Desktop {
 
     async fn off<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
         self.0.tasks.off(work).await.map_err(|error| Error::from(error).view())
-    }
-
-    #[expect(clippy::unused_self, reason = "every verb has one")]
-    fn absent<T>(&self) -> Answer<T> {
-        let message = "This part of the program is not there yet.".to_owned();
-        Err(AppError { code: ErrorCode::Internal, message, detail: None })
     }
 }
 

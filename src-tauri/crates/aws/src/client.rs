@@ -18,8 +18,9 @@ use crate::endpoints::{Endpoints, Service};
 use crate::environment::{Environment, parse_switch};
 use crate::error::SetupError;
 use crate::http::{Http, Proxies, ServiceClock};
-use crate::profile::{Profile, Profiles};
+use crate::profile::{Profile, Profiles, SignInSettings};
 use crate::region::Region;
+use crate::sign_in::{Portal, SignIns};
 
 /// A connection comes about within this or not at all.
 pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -144,11 +145,20 @@ impl fmt::Debug for Client {
 }
 
 /// Keeps one [`Client`] per profile and region, so that connections and credentials are shared.
-#[derive(Debug)]
 pub struct Clients {
     environment: Environment,
+    sign_ins: Option<Arc<dyn SignIns>>,
     clock: Arc<ServiceClock>,
     kept: Mutex<Kept>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Clients")
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -161,7 +171,50 @@ struct Kept {
 impl Clients {
     /// Starts with none; profiles are read from `environment` each time one is opened.
     pub fn new(environment: Environment) -> Self {
-        Self { environment, clock: Arc::default(), kept: Mutex::default() }
+        Self { environment, sign_ins: None, clock: Arc::default(), kept: Mutex::default() }
+    }
+
+    /// Looks at sign-ins made by this program before those of the AWS command line.
+    #[must_use]
+    pub fn with_sign_ins(self, sign_ins: Arc<dyn SignIns>) -> Self {
+        Self { sign_ins: Some(sign_ins), ..self }
+    }
+
+    /// Speaks to the IAM Identity Center that a profile signs in to, or to any.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when the profile or an endpoint override cannot be used.
+    pub fn portal(&self, profile: Option<&str>, region: &str) -> Result<Portal, SetupError> {
+        let profiles = Profiles::read(&self.environment);
+        let profile = profile.map(|name| profiles.usable(name)).transpose()?;
+        let endpoints = Endpoints::resolve(&self.environment, &profiles, profile)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Portal::new(region, &endpoints, self.http(&mut kept, profile)))
+    }
+
+    /// Opens a role of a sign-in made by this program, which no file need know of.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::BadEndpoint`].
+    pub fn open_role(
+        &self,
+        name: &str,
+        role: &SignInSettings,
+        region: &Region,
+    ) -> Result<Client, SetupError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Some(name.to_owned()), region.clone());
+        if let Some(client) = kept.clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let profiles = Profiles::read(&self.environment);
+        let endpoints = Endpoints::resolve(&self.environment, &profiles, None)?;
+        let http = self.http(&mut kept, None);
+        let client = self.make(key.clone(), (None, Some(role.clone())), endpoints, http);
+        kept.clients.insert(key, client.clone());
+        Ok(client)
     }
 
     /// Shows where profiles are read from.
@@ -217,9 +270,9 @@ impl Clients {
         let http = self.http(&mut kept, profile);
         if let Some(endpoint) = endpoint {
             endpoints.redirect(Service::Ssm, endpoint)?;
-            return Ok(self.make(key, profile, endpoints, http));
+            return Ok(self.make(key, (profile, None), endpoints, http));
         }
-        let client = self.make(key.clone(), profile, endpoints, http);
+        let client = self.make(key.clone(), (profile, None), endpoints, http);
         kept.clients.insert(key, client.clone());
         Ok(client)
     }
@@ -271,7 +324,7 @@ impl Clients {
     fn make(
         &self,
         (name, region): (Option<String>, Region),
-        profile: Option<&Profile>,
+        (profile, role): (Option<&Profile>, Option<SignInSettings>),
         endpoints: Endpoints,
         http: SharedHttpClient,
     ) -> Client {
@@ -280,6 +333,9 @@ impl Clients {
             profile: name.clone(),
             region: region.clone(),
             http: http.clone(),
+            sign_ins: self.sign_ins.clone(),
+            role,
+            endpoints: endpoints.clone(),
         });
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_PATIENCE)

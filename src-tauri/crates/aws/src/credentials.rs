@@ -16,10 +16,12 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 
+use crate::endpoints::Endpoints;
 use crate::environment::Environment;
 use crate::error::{CredentialsError, credentials_failure};
-use crate::profile::{Profile, ProfileKind, Profiles};
+use crate::profile::{Profile, ProfileKind, Profiles, SignInSettings};
 use crate::region::Region;
+use crate::sign_in::{Portal, SignIns};
 
 /// Renew this long before the end, or after three quarters of a shorter life.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
@@ -151,16 +153,30 @@ impl fmt::Debug for CachedCredentials {
 }
 
 /// Finds the credentials of one profile, or of the environment when there is no profile.
-#[derive(Debug)]
 pub(crate) struct Loader {
     pub(crate) environment: Environment,
     pub(crate) profile: Option<String>,
     pub(crate) region: Region,
     pub(crate) http: SharedHttpClient,
+    /// Sign-ins made here, looked at before those of the AWS command line.
+    pub(crate) sign_ins: Option<Arc<dyn SignIns>>,
+    /// A role of such a sign-in, in place of a profile.
+    pub(crate) role: Option<SignInSettings>,
+    pub(crate) endpoints: Endpoints,
 }
 
 impl Loader {
     async fn load(&self) -> Loaded {
+        if let Some(role) = &self.role {
+            let name = self.profile.as_deref().unwrap_or(&role.start_url);
+            return match self.signed_in(role, name).await {
+                Some(loaded) => loaded,
+                None => Err(CredentialsError::SignInNeeded {
+                    profile: name.to_owned(),
+                    detail: "nobody has signed in yet".to_owned(),
+                }),
+            };
+        }
         let Some(name) = &self.profile else {
             if let Some(credentials) = environment_keys(&self.environment) {
                 return Ok(credentials);
@@ -169,6 +185,11 @@ impl Loader {
         };
         let profiles = Profiles::read(&self.environment);
         let profile = profiles.usable(name)?;
+        if let ProfileKind::SignIn(settings) = profile.kind()
+            && let Some(loaded) = self.signed_in(settings, name).await
+        {
+            return loaded;
+        }
         match profile.kind() {
             ProfileKind::Unusable { reason } => {
                 let (profile, reason) = (name.clone(), reason.clone());
@@ -191,6 +212,40 @@ impl Loader {
                     .map_err(|error| credentials_failure(Some(name), Some(profile.kind()), &error))
             }
         }
+    }
+
+    /// Uses a sign-in made here; none if there is none for this profile.
+    async fn signed_in(&self, settings: &SignInSettings, name: &str) -> Option<Loaded> {
+        let sign_ins = self.sign_ins.as_ref()?;
+        let (account, role) = (settings.account_id.as_ref()?, settings.role_name.as_ref()?);
+        let token = sign_ins.token(&settings.start_url).await?;
+        let portal = Portal::new(&settings.region, &self.endpoints, self.http.clone());
+        let needed = |detail: String| CredentialsError::SignInNeeded { profile: name.to_owned(), detail };
+        let token = match token.is_live() {
+            true => token,
+            false => match portal.renew(&token).await {
+                Ok(token) => {
+                    sign_ins.renewed(&settings.start_url, &token).await;
+                    token
+                }
+                Err(error) if error.is_unreachable() => {
+                    let (profile, detail) = (Some(name.to_owned()), error.to_string());
+                    return Some(Err(CredentialsError::Unreachable { profile, detail }));
+                }
+                Err(error) => return Some(Err(needed(error.to_string()))),
+            },
+        };
+        Some(portal.credentials(&token, account, role).await.map_err(|error| {
+            if error.is_unreachable() {
+                let (profile, detail) = (Some(name.to_owned()), error.to_string());
+                return CredentialsError::Unreachable { profile, detail };
+            }
+            if error.is_code("UnauthorizedException") {
+                return needed(error.to_string());
+            }
+            let (profile, detail) = (Some(name.to_owned()), error.to_string());
+            CredentialsError::Source { profile, detail }
+        }))
     }
 
     /// Asks whatever this runs on: a web identity, a container, an EC2 instance.
@@ -266,6 +321,9 @@ mod tests {
             profile: profile.map(str::to_owned),
             region: Region::new("eu-west-1"),
             http: SharedHttpClient::new(Http::new(None, Proxies::default(), Arc::default())),
+            sign_ins: None,
+            role: None,
+            endpoints: Endpoints::default(),
         })
     }
 

@@ -25,11 +25,16 @@ pub enum Service {
     Sts,
     /// Key Management Service.
     Kms,
+    /// IAM Identity Center's portal.
+    Sso,
+    /// IAM Identity Center's sign-in.
+    SsoOidc,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Ssm, Self::Ec2, Self::Sts, Self::Kms];
+    pub const ALL: [Self; 6] =
+        [Self::Ssm, Self::Ec2, Self::Sts, Self::Kms, Self::Sso, Self::SsoOidc];
 
     /// Spells the service as IAM actions, config files and host names do.
     pub fn action_prefix(self) -> &'static str {
@@ -38,6 +43,8 @@ impl Service {
             Self::Ec2 => "ec2",
             Self::Sts => "sts",
             Self::Kms => "kms",
+            Self::Sso => "sso",
+            Self::SsoOidc => "sso-oauth",
         }
     }
 
@@ -47,6 +54,25 @@ impl Service {
             Self::Ec2 => "AWS_ENDPOINT_URL_EC2",
             Self::Sts => "AWS_ENDPOINT_URL_STS",
             Self::Kms => "AWS_ENDPOINT_URL_KMS",
+            Self::Sso => "AWS_ENDPOINT_URL_SSO",
+            Self::SsoOidc => "AWS_ENDPOINT_URL_SSO_OIDC",
+        }
+    }
+
+    /// Spells the service as the `services` sections of config files do.
+    fn section(self) -> &'static str {
+        match self {
+            Self::SsoOidc => "sso_oidc",
+            Self::Ssm | Self::Ec2 | Self::Sts | Self::Kms | Self::Sso => self.action_prefix(),
+        }
+    }
+
+    /// Begins the names of the service's hosts.
+    fn host(self) -> &'static str {
+        match self {
+            Self::Sso => "portal.sso",
+            Self::SsoOidc => "oidc",
+            Self::Ssm | Self::Ec2 | Self::Sts | Self::Kms => self.action_prefix(),
         }
     }
 }
@@ -60,7 +86,7 @@ impl fmt::Display for Service {
 /// The overrides in force for one profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    overrides: [Option<Url>; 4],
+    overrides: [Option<Url>; Service::ALL.len()],
 }
 
 impl Endpoints {
@@ -115,7 +141,10 @@ impl Endpoints {
     pub fn describe(&self, service: Service, region: &Region) -> String {
         match self.get(service) {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("https://{service}.{region}.{}", region.partition().endpoint_suffix()),
+            None => {
+                let (host, suffix) = (service.host(), region.partition().endpoint_suffix());
+                format!("https://{host}.{region}.{suffix}")
+            }
         }
     }
 }
@@ -133,7 +162,7 @@ fn find(
     }
     let profile = profile?;
     let name = profile.name();
-    if let Some(value) = profiles.service_setting(profile, service.action_prefix(), "endpoint_url")
+    if let Some(value) = profiles.service_setting(profile, service.section(), "endpoint_url")
     {
         let origin = format!("endpoint_url of {service} in the services of profile {name}");
         return Some((origin, value.to_owned()));

@@ -234,6 +234,11 @@ impl CallError {
         matches!(&self.reason, Reason::Refused(r) if r.kind == RefusedKind::AccessDenied)
     }
 
+    /// Says whether the service could not be asked.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(&self.reason, Reason::Unreachable { .. } | Reason::TimedOut { .. })
+    }
+
     /// Says whether the service refused with this code.
     pub fn is_code(&self, code: &str) -> bool {
         matches!(&self.reason, Reason::Refused(refused) if refused.code == code)

@@ -7,6 +7,7 @@
 
 mod call;
 mod client;
+mod clock;
 mod config_file;
 mod control_plane;
 mod credentials;
@@ -20,6 +21,7 @@ mod node;
 mod profile;
 mod region;
 mod sessions;
+mod sign_in;
 mod sign;
 
 pub use client::{Client, Clients};
@@ -34,3 +36,4 @@ pub use node::{ManagedNode, NodeId, NotANodeId, PingStatus, Platform};
 pub use profile::{Profile, ProfileKind, Profiles, RoleSource, SignInSettings};
 pub use region::{Partition, Region, Regions};
 pub use sessions::SessionRecord;
+pub use sign_in::{Asking, Portal, Role, SignInError, SignIns, SignInToken};

@@ -16,6 +16,7 @@ use crate::keyring::{Credential, Identity, Keyring, Secret};
 use crate::scenario::{Account, User};
 use crate::services::World;
 use crate::services::kms::Kms;
+use crate::services::sign_in::SignIns;
 use crate::tally::{Counts, Tally};
 use crate::{Faults, Scenario, Sessions, clock, profiles};
 
@@ -80,6 +81,7 @@ impl Emulator {
             sessions: Sessions::new(config.faults.clone(), kms.clone()),
             kms,
             keyring: keyring(&scenario),
+            sign_ins: SignIns::default(),
             destinations: Destinations::new(Arc::clone(&scenario), config.pass_through)?,
             authority: address.to_string(),
             started: OffsetDateTime::from(clock::date()),

@@ -20,6 +20,7 @@ use crate::tally::Tally;
 mod api;
 mod reply;
 mod sandbox;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -83,6 +84,9 @@ impl Front {
         }
         if let Some(what) = path.strip_prefix("/_sandbox/") {
             return Ok(self.sandbox(request, what).await);
+        }
+        if sign_in::is_at(&path) {
+            return Ok(self.sign_in(request, &path).await);
         }
         if path == "/" && matches!(*request.method(), Method::POST | Method::GET) {
             return self.api(request).await;

@@ -1,7 +1,8 @@
 //! A small AWS on loopback: the sandbox account, and what the tests run against.
 //!
-//! [`Emulator::start`] opens one address on 127.0.0.1 that answers for SSM, EC2, STS and KMS, holds
-//! the data channels of sessions, and plays the agent of every node of its [`Scenario`].
+//! [`Emulator::start`] opens one address on 127.0.0.1 that answers for SSM, EC2, STS, KMS and IAM
+//! Identity Center, holds the data channels of sessions, and plays the agent of every node of its
+//! [`Scenario`].
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {

@@ -16,6 +16,7 @@ pub(crate) mod json;
 pub(crate) mod kms;
 pub(crate) mod page;
 pub(crate) mod query;
+pub(crate) mod sign_in;
 pub(crate) mod ssm;
 pub(crate) mod sts;
 pub(crate) mod xml;
@@ -63,6 +64,7 @@ pub(crate) struct World {
     pub(crate) sessions: Sessions,
     pub(crate) kms: kms::Kms,
     pub(crate) keyring: Keyring,
+    pub(crate) sign_ins: sign_in::SignIns,
     pub(crate) destinations: Destinations,
     /// `127.0.0.1:PORT`, for stream addresses.
     pub(crate) authority: String,

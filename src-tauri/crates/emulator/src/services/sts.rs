@@ -5,8 +5,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use time::Duration;
 use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
 
 use super::query::Form;
 use super::xml::Xml;
@@ -96,7 +96,7 @@ fn assume_role(call: &Call<'_>, mut form: Form) -> ApiResult<String> {
         ));
     }
     let life = Duration::seconds(seconds.unwrap_or(ROLE_MAXIMUM));
-    let credential = credential(call, account, role, &name, life);
+    let credential = credential(call.now, account, role, &name, life);
     let answer = respond(call, |xml| {
         xml.element("AssumedRoleUser", |xml| {
             xml.text("AssumedRoleId", &credential.identity.user_id);
@@ -137,8 +137,9 @@ fn find<'a>(
     })
 }
 
-fn credential(
-    call: &Call<'_>,
+/// Makes temporary credentials of a role, which are not good before the keyring has them.
+pub(crate) fn credential(
+    now: OffsetDateTime,
     account: &Account,
     role: &Role,
     name: &str,
@@ -152,7 +153,7 @@ fn credential(
         access_key: format!("ASIA{}", capitals(&random::bytes::<16>())),
         secret: Secret::new(STANDARD.encode(random::bytes::<30>())),
         session_token: Some(Secret::new(STANDARD.encode(random::bytes::<276>()))),
-        expires: Some(call.now + life),
+        expires: Some(now + life),
         identity: Identity {
             account: account.id.clone(),
             arn: format!("arn:aws:sts::{}:assumed-role/{}/{name}", account.id, role.name),

@@ -143,7 +143,12 @@ async fn a_sign_in_brings_its_accounts_and_outlives_the_program() {
             async move { desktop.account_add(AccountRequest::Sso { start_url, region }).await },
         )
     };
-    confirm(&soon(opened.recv()).await.expect("a page")).await;
+    let mut adding = adding;
+    let page = tokio::select! {
+        page = soon(opened.recv()) => page.expect("a page"),
+        added = &mut adding => panic!("no page was opened: {added:?}"),
+    };
+    confirm(&page).await;
     let first = soon(adding).await.expect("done").expect("added").expect("a profile");
     let scope = ScopeView { profile_id: Some(first), region: Some(MAIN_REGION.to_owned()) };
     desktop.scope_open(scope.clone()).await.expect("opened");
@@ -189,7 +194,10 @@ async fn a_profile_of_the_config_file_is_signed_in_to() {
     };
     next(&mut events, |event| state_of(event, |state| *state == SignInState::Needed)).await;
     desktop.sign_in(ops.clone()).await.expect("asked");
-    let is_asking = |state: &SignInState| matches!(state, SignInState::Asking { .. });
+    let is_asking = |state: &SignInState| {
+        assert!(!matches!(state, SignInState::Failed { .. }), "{state:?}");
+        matches!(state, SignInState::Asking { .. })
+    };
     next(&mut events, |event| state_of(event, is_asking)).await;
     desktop.sign_in_cancel(ops.clone()).await.expect("cancelled");
     next(&mut events, |event| state_of(event, |state| *state == SignInState::Needed)).await;

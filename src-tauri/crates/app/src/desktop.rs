@@ -85,8 +85,7 @@ impl Desktop {
         let sandbox = options.sandbox;
         let clients = Arc::clone(app.clients());
         let both = (outbox.clone(), tasks.clone());
-        let accounts =
-            Accounts::new(clients, sandbox, &found.settings, (secrets, tokens), both);
+        let accounts = Accounts::new(clients, sandbox, &found.settings, (secrets, tokens), both);
         let memory = app.memory().clone();
         let parts = (outbox.clone(), tasks.clone());
         let inventories = Inventories::new(accounts.clone(), memory, parts.0, parts.1);

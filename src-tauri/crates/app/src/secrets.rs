@@ -7,8 +7,18 @@ use zeroize::Zeroizing;
 
 use crate::view::{AppError, ErrorCode};
 
+#[cfg(not(target_os = "linux"))]
+mod native;
+#[cfg(target_os = "linux")]
+mod secret_service;
+
+#[cfg(not(target_os = "linux"))]
+pub use native::SystemKeyring;
+#[cfg(target_os = "linux")]
+pub use secret_service::SystemKeyring;
+
 /// What our entries are filed under.
-const SERVICE: &str = "Adit";
+const FILED_UNDER: &str = "Adit";
 
 /// A place for secrets. Its calls may block.
 pub trait Secrets: Send + Sync + 'static {
@@ -39,37 +49,6 @@ impl From<SecretsError> for AppError {
     fn from(error: SecretsError) -> Self {
         let message = crate::error::sentence(&error.to_string());
         Self { code: ErrorCode::KeyringUnavailable, message, detail: None }
-    }
-}
-
-/// The system's own keyring: the Secret Service, the Keychain or the Credential Manager.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemKeyring;
-
-impl SystemKeyring {
-    fn entry(name: &str) -> Result<keyring::Entry, SecretsError> {
-        if let Err(error) = keyring::Entry::store_status() {
-            return Err(SecretsError { reason: error.to_string() });
-        }
-        keyring::Entry::new(SERVICE, name).map_err(|error| failed(&error))
-    }
-}
-
-fn failed(error: &keyring::Error) -> SecretsError {
-    SecretsError { reason: error.to_string() }
-}
-
-impl Secrets for SystemKeyring {
-    fn read(&self, name: &str) -> Result<Option<Zeroizing<String>>, SecretsError> {
-        match Self::entry(name)?.get_password() {
-            Ok(secret) => Ok(Some(Zeroizing::new(secret))),
-            Err(keyring::Error::NoEntry) => Ok(None),
-            Err(error) => Err(failed(&error)),
-        }
-    }
-
-    fn keep(&self, name: &str, secret: &str) -> Result<(), SecretsError> {
-        Self::entry(name)?.set_password(secret).map_err(|error| failed(&error))
     }
 }
 

@@ -220,7 +220,8 @@ impl Loader {
         let (account, role) = (settings.account_id.as_ref()?, settings.role_name.as_ref()?);
         let token = sign_ins.token(&settings.start_url).await?;
         let portal = Portal::new(&settings.region, &self.endpoints, self.http.clone());
-        let needed = |detail: String| CredentialsError::SignInNeeded { profile: name.to_owned(), detail };
+        let needed =
+            |detail: String| CredentialsError::SignInNeeded { profile: name.to_owned(), detail };
         let token = match token.is_live() {
             true => token,
             false => match portal.renew(&token).await {

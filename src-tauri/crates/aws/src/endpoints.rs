@@ -162,8 +162,7 @@ fn find(
     }
     let profile = profile?;
     let name = profile.name();
-    if let Some(value) = profiles.service_setting(profile, service.section(), "endpoint_url")
-    {
+    if let Some(value) = profiles.service_setting(profile, service.section(), "endpoint_url") {
         let origin = format!("endpoint_url of {service} in the services of profile {name}");
         return Some((origin, value.to_owned()));
     }

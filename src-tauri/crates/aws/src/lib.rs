@@ -21,8 +21,8 @@ mod node;
 mod profile;
 mod region;
 mod sessions;
-mod sign_in;
 mod sign;
+mod sign_in;
 
 pub use client::{Client, Clients};
 pub use config_file::Problem;
@@ -36,4 +36,4 @@ pub use node::{ManagedNode, NodeId, NotANodeId, PingStatus, Platform};
 pub use profile::{Profile, ProfileKind, Profiles, RoleSource, SignInSettings};
 pub use region::{Partition, Region, Regions};
 pub use sessions::SessionRecord;
-pub use sign_in::{Asking, Portal, Role, SignInError, SignIns, SignInToken};
+pub use sign_in::{Asking, Portal, Role, SignInError, SignInToken, SignIns};

@@ -243,7 +243,9 @@ impl Portal {
                 .send()
                 .await;
             let error = match answer {
-                Ok(token) => return Ok(self.token(&asking.client_id, &asking.client_secret, &token)?),
+                Ok(token) => {
+                    return Ok(self.token(&asking.client_id, &asking.client_secret, &token)?);
+                }
                 Err(error) => self.oidc_error("CreateToken", &error),
             };
             if error.is_code("SlowDownException") {

@@ -135,7 +135,7 @@ async fn what_is_not_known_is_never_answered_with_success() {
         Asking::plain("POST", "/", b""),
         Asking::plain("POST", "/", b"Action=GetCallerIdentity"),
         Asking::plain("GET", "/", b""),
-        Asking::plain("GET", "/federation/credentials", b""),
+        Asking::plain("GET", "/federation/elsewhere", b""),
         Asking::plain("DELETE", "/", b""),
     ] {
         assert_eq!(wire.ask(&asking).await.status, 404);

@@ -549,6 +549,8 @@ impl Desktop {
 
     /// Ends every session at the service and stops every tunnel. Nothing works afterwards.
     pub async fn quit(&self) {
+        // Unwanted first, or the end of a session would start the next one.
+        self.0.tunnels.stop_all();
         let left = self.0.app.shutdown(QUIT_LIMIT).await;
         if !left.is_empty() {
             tracing::warn!(sessions = left.len(), "sessions are left to the next start");

@@ -11,7 +11,7 @@ use crate::view::{AccountColour, AppError, ErrorCode, ProfileId, ProfileKind};
 /// The caption of the made-up accounts.
 const SANDBOX: &str = "Sandbox";
 /// Where nobody says otherwise.
-const LAST_RESORT: &str = "us-east-1";
+pub(super) const LAST_RESORT: &str = "us-east-1";
 
 /// Where an account's credentials come from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

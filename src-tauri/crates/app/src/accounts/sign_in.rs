@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::known::LAST_RESORT;
 use super::{Accounts, Origin, no_such};
 use crate::clock;
 use crate::desktop::Browser;
@@ -84,18 +85,26 @@ struct Door {
 }
 
 impl Accounts {
-    /// Starts the sign-in of an account; its progress is told with the accounts.
+    /// Starts the sign-in of an account; its progress is told with the accounts. Where nobody
+    /// signs in, because the credentials come from elsewhere, they are tried again.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::NotFound`], [`ErrorCode::Invalid`] for an account nobody signs in to.
+    /// [`ErrorCode::NotFound`].
     pub(crate) fn sign_in(
         &self,
         id: &ProfileId,
         tasks: &Tasks,
         browser: Arc<dyn Browser>,
     ) -> Result<(), AppError> {
-        let door = self.door(id)?;
+        let door = match self.door(id) {
+            Ok(door) => door,
+            Err(error) if error.code == ErrorCode::Invalid => {
+                self.try_credentials(id, tasks);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let stop = CancellationToken::new();
         let earlier = self.state().asking.insert(door.start_url.clone(), stop.clone());
         if let Some(earlier) = earlier {
@@ -210,6 +219,33 @@ impl Accounts {
         if !ids.is_empty() {
             self.tell(&state);
         }
+    }
+
+    /// Reads an account's credentials anew and asks AWS whether they are good.
+    fn try_credentials(&self, id: &ProfileId, tasks: &Tasks) {
+        self.0.user.forget();
+        self.state().others.clear();
+        let (this, id) = (self.clone(), id.clone());
+        tasks.start(async move {
+            let answer = match this.open(&id, &this.first_region(&id)).await {
+                Ok(account) => match account.identity().await {
+                    Ok(_) => Ok(account),
+                    Err(error) => Err(error.view()),
+                },
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(account) => this.note_answered(&id, &account),
+                Err(error) => this.set_sign_in(&[id], &SignInState::Failed { error }),
+            }
+        });
+    }
+
+    fn first_region(&self, id: &ProfileId) -> String {
+        let state = self.state();
+        let known = state.known.iter().find(|known| known.id == *id);
+        let region = known.and_then(|known| known.regions.first().cloned());
+        region.unwrap_or_else(|| LAST_RESORT.to_owned())
     }
 
     fn door(&self, id: &ProfileId) -> Result<Door, AppError> {

@@ -15,13 +15,34 @@ PYSSM = [os.path.join(os.path.dirname(sys.executable), "pyssm")]
 HERE = ["--region", os.environ["AWS_DEFAULT_REGION"], "--endpoint-url", ENDPOINT]
 
 
+# What a destination on each port answers something to.
+GREETINGS = {7: b"hello\n", 80: b"GET /health HTTP/1.0\r\n\r\n", 5432: b"HELP\n"}
+
+
 @contextlib.contextmanager
 def forward(target, port, *more):
-    """A forward of pyssm's to `port`; yields the local port."""
+    """A forward of pyssm's to `port`; yields the local port.
+
+    It says everything once only, and an agent loses what comes in the moment after it has said
+    that it is ready. So connections are made until one is answered.
+    """
     argv = [*PYSSM, "port-forward", "--target", target, "--remote-port", str(port), *more, *HERE]
     with Terminal(argv) as program:
-        yield int(program.expect(r"listening on 127\.0\.0\.1:(\d+)").group(1))
+        local = int(program.expect(r"listening on 127\.0\.0\.1:(\d+)").group(1))
+        while not answers(local, GREETINGS[port]):
+            pass
+        yield local
         program.signal(signal.SIGINT)
+
+
+def answers(local, greeting):
+    """Whether anything comes back soon; a check's own deadline ends the asking."""
+    with socket.create_connection(("127.0.0.1", local), 2) as connection:
+        connection.sendall(greeting)
+        try:
+            return connection.recv(1) != b""
+        except TimeoutError:
+            return False
 
 
 def get(port, path):

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -24,25 +25,27 @@ def forward(target, port, *more):
     """A forward of pyssm's to `port`; yields the local port.
 
     It says everything once only, and an agent loses what comes in the moment after it has said
-    that it is ready. So connections are made until one is answered.
+    that it is ready. A session that starts so is given up for the next.
     """
     argv = [*PYSSM, "port-forward", "--target", target, "--remote-port", str(port), *more, *HERE]
-    with Terminal(argv) as program:
-        local = int(program.expect(r"listening on 127\.0\.0\.1:(\d+)").group(1))
-        while not answers(local, GREETINGS[port]):
-            pass
-        yield local
-        program.signal(signal.SIGINT)
+    for _ in range(6):
+        with Terminal(argv) as program:
+            local = int(program.expect(r"listening on 127\.0\.0\.1:(\d+)").group(1))
+            is_up = answers(local, GREETINGS[port])
+            if is_up:
+                yield local
+            program.signal(signal.SIGINT)
+        if is_up:
+            return
+    raise AssertionError("no session answers")
 
 
 def answers(local, greeting):
-    """Whether anything comes back soon; a check's own deadline ends the asking."""
-    with socket.create_connection(("127.0.0.1", local), 2) as connection:
+    """Whether anything comes back soon."""
+    with socket.create_connection(("127.0.0.1", local), 10) as connection:
         connection.sendall(greeting)
-        try:
-            return connection.recv(1) != b""
-        except TimeoutError:
-            return False
+        ready, _, _ = select.select([connection], [], [], 2)
+        return bool(ready) and connection.recv(1) != b""
 
 
 def get(port, path):

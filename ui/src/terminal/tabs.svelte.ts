@@ -9,10 +9,10 @@ import type {
   TerminalStateView,
   PaneView,
 } from '../backend';
-import type { Tone } from '../lib/tone';
+import { toneOf, type Tone } from '../lib/tone';
 import { Pane, type PaneHome } from './pane.svelte';
 import { leaf, leaves, resized, split, without, type Split } from './tree';
-import { isOver, toneOf } from './words';
+import { isOver } from './words';
 
 /** What stands in front when it is no tab. */
 export const pages = ['nodes', 'tunnels', 'settings'] as const;

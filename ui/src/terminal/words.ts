@@ -1,28 +1,9 @@
 /** A terminal's state in words. */
 import type { EndReason, TerminalState } from '../backend';
-import type { Tone } from '../lib/tone';
-import { duration } from '../lib/format';
+import { nextTry, reconnectWords, startWords } from '../lib/tone';
 
 /** None: kept from the last time, not opened yet. */
 export type Shown = TerminalState | { state: 'kept' };
-
-export function toneOf(shown: Shown): Tone {
-  switch (shown.state) {
-    case 'connected':
-      return 'good';
-    case 'starting':
-      return 'starting';
-    case 'reconnecting':
-      return 'reconnecting';
-    case 'waiting':
-      return 'waiting';
-    case 'failed':
-      return 'bad';
-    case 'ended':
-    case 'kept':
-      return 'off';
-  }
-}
 
 /** `nowMs` null: without the countdown, for words that do not tick. */
 export function stateWords(shown: Shown, nowMs: number | null): string {
@@ -30,11 +11,10 @@ export function stateWords(shown: Shown, nowMs: number | null): string {
     case 'connected':
       return 'Connected';
     case 'starting':
-      return shown.step === 'session' ? 'Starting session…' : 'Waiting for the agent…';
+      return startWords(shown.step);
     case 'reconnecting':
-      return `${shown.cause}. Reconnecting${shown.attempt > 1 ? ` (${shown.attempt})` : ''}${nextTry(shown.retryMs, nowMs)}`;
+      return reconnectWords(shown) + nextTry(shown, nowMs);
     case 'waiting':
-      return shown.error.message;
     case 'failed':
       return shown.error.message;
     case 'ended':
@@ -42,12 +22,6 @@ export function stateWords(shown: Shown, nowMs: number | null): string {
     case 'kept':
       return 'Ended: Adit was closed';
   }
-}
-
-export function nextTry(retryMs: number | null, nowMs: number | null): string {
-  return retryMs === null || nowMs === null || retryMs <= nowMs
-    ? '…'
-    : `, next try in ${duration(retryMs - nowMs)}.`;
 }
 
 function endWords(reason: EndReason): string {

@@ -9,8 +9,8 @@ import {
   type TunnelView,
 } from '../backend';
 import { notices } from '../lib/notices.svelte';
+import { toneOf } from '../lib/tone';
 import { added, isStill, noSamples, type Samples } from './traffic';
-import { toneOf } from './words';
 
 export interface Group {
   /** Null: the tunnels of no group. */
@@ -19,7 +19,7 @@ export interface Group {
   up: number;
 }
 
-const up = (tunnel: TunnelView) => toneOf(tunnel) === 'good';
+const up = (tunnel: TunnelView) => toneOf(tunnel.state) === 'good';
 const logLimit = 500;
 /** How long a connection that came to nothing is told of in the row. */
 const warnMs = 60_000;

@@ -1,25 +1,7 @@
 /** A tunnel's state and addresses in words. */
 import type { TunnelSpec, TunnelView } from '../backend';
 import { duration, plural } from '../lib/format';
-import type { Tone } from '../lib/tone';
-
-export function toneOf({ state }: TunnelView): Tone {
-  switch (state.state) {
-    case 'stopped':
-      return 'off';
-    case 'starting':
-      return 'starting';
-    case 'ready':
-    case 'listening':
-      return 'good';
-    case 'reconnecting':
-      return 'reconnecting';
-    case 'waiting':
-      return 'waiting';
-    case 'failed':
-      return 'bad';
-  }
-}
+import { nextTry, reconnectWords, startWords } from '../lib/tone';
 
 export interface StateWords {
   main: string;
@@ -33,10 +15,7 @@ export function stateWords(tunnel: TunnelView, nowMs: number): StateWords {
     case 'stopped':
       return { main: 'Stopped', more: '' };
     case 'starting':
-      return {
-        main: state.step === 'session' ? 'Starting session…' : 'Waiting for the agent…',
-        more: onWords(listening),
-      };
+      return { main: startWords(state.step), more: onWords(listening) };
     case 'ready':
       return { main: 'Ready, starts on first use', more: onWords(listening) };
     case 'listening': {
@@ -44,14 +23,8 @@ export function stateWords(tunnel: TunnelView, nowMs: number): StateWords {
       if (connections > 0) return { main: plural(connections, 'connection'), more: up };
       return { main: `Listening on ${listening[0] ?? ''}`, more: up };
     }
-    case 'reconnecting': {
-      const attempt = state.attempt > 1 ? ` (${state.attempt})` : '';
-      const next =
-        state.retryMs === null || state.retryMs <= nowMs
-          ? '…'
-          : `, next try in ${duration(state.retryMs - nowMs)}`;
-      return { main: `${state.cause}. Reconnecting${attempt}${next}`, more: 'the port stays open' };
-    }
+    case 'reconnecting':
+      return { main: reconnectWords(state) + nextTry(state, nowMs), more: 'the port stays open' };
     case 'waiting':
       return {
         main: state.error.code === 'signInExpired' ? 'Sign-in expired, waiting' : state.error.message,

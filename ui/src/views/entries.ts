@@ -1,5 +1,6 @@
 /** Everything the palette can go to. */
 import { possibleActions, run, type ActionId } from '../actions';
+import { toneOf } from '../lib/tone';
 import { nodes } from '../nodes/nodes.svelte';
 import { targetOf } from '../nodes/row';
 import { pingTone } from '../nodes/words';
@@ -7,7 +8,7 @@ import type { Entry } from '../palette/palette.svelte';
 import { profiles } from '../profiles/profiles.svelte';
 import { tabs } from '../terminal/tabs.svelte';
 import { tunnels } from '../tunnels/tunnels.svelte';
-import { localAddress, remoteAddress, toneOf } from '../tunnels/words';
+import { localAddress, remoteAddress } from '../tunnels/words';
 import { frame } from './window.svelte';
 
 const none: Pick<Entry, 'more' | 'tone' | 'keys'> = { more: '', tone: null, keys: [] };
@@ -36,7 +37,7 @@ function tunnelEntries(): Entry[] {
     title: `${tunnel.wanted ? 'Stop' : 'Start'} ${tunnel.spec.name}`,
     note: `${localAddress(tunnel)} → ${remoteAddress(tunnel.spec, tunnel.nodeName)}`,
     more: tunnel.spec.group ?? '',
-    tone: toneOf(tunnel),
+    tone: toneOf(tunnel.state),
     run: () => {
       tabs.show('tunnels');
       run('tunnel.switch', tunnel.id);

@@ -1,5 +1,6 @@
 /** What the pretend backend has saved from the last time. */
 import type { BookmarksView, SettingsView, TargetView, WorkspaceView } from '../backend';
+import { usualSettings } from '../settings/settings.svelte';
 
 interface Saved {
   bookmarks: BookmarksView;
@@ -16,24 +17,8 @@ export function defaults(options: URLSearchParams, jump: TargetView): Saved {
       savedViews: [{ name: 'Production web', filter: 'tag:Env=prod web' }],
     },
     settings: {
+      ...usualSettings,
       theme: theme === 'dark' || theme === 'light' ? theme : 'system',
-      density: 'comfortable',
-      terminal: {
-        fontFamily: '',
-        fontSize: 13,
-        scrollbackLines: 10_000,
-        cursor: 'block',
-        cursorBlink: false,
-        copyOnSelect: false,
-        warnMultiLinePaste: true,
-        bell: true,
-      },
-      restoreTabs: true,
-      closeKeepsTunnels: true,
-      startAtLogin: false,
-      notifyTunnels: true,
-      notifySignIn: true,
-      showSandbox: true,
     },
     workspace: {
       scope: options.has('all')

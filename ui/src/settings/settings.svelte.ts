@@ -1,7 +1,8 @@
 /** The settings, applied to the page as they change. */
 import { attempt, call, type SettingsView, type TerminalSettings } from '../backend';
 
-const usualSettings: SettingsView = {
+/** What holds until the saved ones are known. */
+export const usualSettings: SettingsView = {
   theme: 'system',
   density: 'comfortable',
   terminal: {

@@ -3,19 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use keyring::{Entry, Error};
 use zeroize::Zeroizing;
 
 use crate::view::{AppError, ErrorCode};
-
-#[cfg(not(target_os = "linux"))]
-mod native;
-#[cfg(target_os = "linux")]
-mod secret_service;
-
-#[cfg(not(target_os = "linux"))]
-pub use native::SystemKeyring;
-#[cfg(target_os = "linux")]
-pub use secret_service::SystemKeyring;
 
 /// What our entries are filed under.
 const FILED_UNDER: &str = "Adit";
@@ -50,6 +41,35 @@ impl From<SecretsError> for AppError {
         let message = crate::error::sentence(&error.to_string());
         Self { code: ErrorCode::KeyringUnavailable, message, detail: None }
     }
+}
+
+/// The system's own keyring: the Secret Service, the Keychain or the Credential Manager.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemKeyring;
+
+impl Secrets for SystemKeyring {
+    fn read(&self, name: &str) -> Result<Option<Zeroizing<String>>, SecretsError> {
+        match entry(name)?.get_password() {
+            Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+            Err(Error::NoEntry) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn keep(&self, name: &str, secret: &str) -> Result<(), SecretsError> {
+        entry(name)?.set_password(secret).map_err(|error| failed(&error))
+    }
+}
+
+fn entry(name: &str) -> Result<Entry, SecretsError> {
+    if let Err(error) = Entry::store_status() {
+        return Err(failed(error));
+    }
+    Entry::new(FILED_UNDER, name).map_err(|error| failed(&error))
+}
+
+fn failed(error: &Error) -> SecretsError {
+    SecretsError { reason: error.to_string() }
 }
 
 /// Keeps secrets for as long as the process lives.

@@ -10,6 +10,9 @@ use protocol::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// A millisecond, to be counted.
+pub(crate) const MS: Duration = Duration::from_millis(1);
+
 /// Milliseconds since the epoch at the start of every test.
 pub(crate) const START_MS: u64 = 1_700_000_000_000;
 
@@ -220,4 +223,9 @@ impl Script {
         self.channel.handle_disconnected();
         self.channel.handle_connected(self.now);
     }
+}
+
+/// The sequence numbers of what was sent.
+pub(crate) fn numbers(sent: Vec<(i64, String)>) -> Vec<i64> {
+    sent.into_iter().map(|(sequence, _)| sequence).collect()
 }

@@ -154,10 +154,10 @@ mod tests {
     fn named_files_win_and_a_tilde_is_the_home_folder() {
         let environment = Environment::given([
             ("HOME", "/home/ana"),
-            ("AWS_CONFIG_FILE", "~/work/aws"),
+            ("AWS_CONFIG_FILE", "~/job/aws"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/run/keys"),
         ]);
-        assert_eq!(environment.config_path(), PathBuf::from("/home/ana/work/aws"));
+        assert_eq!(environment.config_path(), PathBuf::from("/home/ana/job/aws"));
         assert_eq!(environment.credentials_path(), PathBuf::from("/run/keys"));
     }
 

@@ -12,8 +12,8 @@ use crate::sessions::Document;
 mod account;
 mod company;
 mod dice;
+mod documents;
 mod fleet;
-mod library;
 mod node;
 
 pub(crate) use account::matches;
@@ -21,6 +21,7 @@ pub use account::{Account, Decision, Policy, Role, User};
 pub use node::{Activation, Agent, Home, Instance, InstanceState, Node, Offer, Ping, Platform};
 
 use dice::Dice;
+use documents::Documents;
 
 /// The seed of [`Scenario::sandbox`].
 const SANDBOX_SEED: u64 = 0x00AD_1700;
@@ -49,7 +50,7 @@ pub struct Scenario {
     /// By account and region; the nodes of one place are in the order of their ids.
     places: BTreeMap<(String, String), Vec<Arc<Node>>>,
     hosts: Vec<RemoteHost>,
-    library: library::Library,
+    documents: Documents,
     keys: Vec<KmsKey>,
 }
 
@@ -76,7 +77,7 @@ impl Scenario {
     /// The same with one document more, or another of that name, in every account and region.
     #[must_use]
     pub fn with_document(mut self, document: Document) -> Self {
-        self.library.add(document);
+        self.documents.add(document);
         self
     }
 
@@ -94,7 +95,7 @@ impl Scenario {
             accounts: company::accounts(seed),
             places,
             hosts: company::hosts(),
-            library: library::Library::new(&keys),
+            documents: Documents::new(&keys),
             keys,
         }
     }
@@ -150,7 +151,7 @@ impl Scenario {
     /// The document of that name as one account and region have it.
     #[must_use]
     pub fn document(&self, account: &str, region: &str, name: &str) -> Option<&Document> {
-        self.library.find(account, region, name)
+        self.documents.find(account, region, name)
     }
 
     /// The keys of every account.

@@ -10,13 +10,13 @@ use crate::sessions::{Document, Inputs};
 
 /// The documents an account and region see.
 #[derive(Clone, Debug)]
-pub(super) struct Library {
+pub(super) struct Documents {
     everywhere: BTreeMap<String, Document>,
     /// What a place has of its own, or in another form.
     places: BTreeMap<(String, String), BTreeMap<String, Document>>,
 }
 
-impl Library {
+impl Documents {
     pub(super) fn new(keys: &[KmsKey]) -> Self {
         let named = |document: Document| (document.name().to_owned(), document);
         let mut everywhere: BTreeMap<_, _> = Document::built_in().into_iter().map(named).collect();

@@ -81,5 +81,21 @@ export function run(command, args = [], options = {}) {
   });
 }
 
+/**
+ * Waits for a program that runs many checks, and answers what `count` reads of how they went, as
+ * `{ passed, failed }`. A failure carries the same; without a failed check in it, it is one.
+ */
+export async function counted(running, count) {
+  try {
+    return count(await running);
+  } catch (error) {
+    if (error instanceof Failure) {
+      const { passed, failed } = count(error.said);
+      error.counts = { passed, failed: Math.max(1, failed) };
+    }
+    throw error;
+  }
+}
+
 /** The same text without terminal colours. */
 export const plain = (text) => text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, "");

@@ -1,7 +1,7 @@
 // The checks of the Rust half.
 
 import { cargo, hasNextest } from "./cargo.mjs";
-import { Failure, plain } from "./run.mjs";
+import { counted, plain } from "./run.mjs";
 
 const workspace = ["--workspace", "--all-targets", "--locked"];
 
@@ -18,26 +18,16 @@ export const documentation = async () =>
 export async function tests() {
   if (hasNextest()) {
     const quiet = ["--cargo-quiet", "--status-level", "fail", "--final-status-level", "slow"];
-    return counted(["nextest", "run", ...workspace, "--no-fail-fast", ...quiet]);
+    return checks(["nextest", "run", ...workspace, "--no-fail-fast", ...quiet]);
   }
-  return counted(["test", ...workspace, "--no-fail-fast", "--", "--quiet"]);
+  return checks(["test", ...workspace, "--no-fail-fast", "--", "--quiet"]);
 }
 
 /** The examples in the documentation. */
 export const docTests = () =>
-  counted(["test", "--workspace", "--doc", "--locked", "--no-fail-fast", "--", "--quiet"]);
+  checks(["test", "--workspace", "--doc", "--locked", "--no-fail-fast", "--", "--quiet"]);
 
-async function counted(args) {
-  try {
-    return count(await cargo(args, { show: "all", minutes: 20 }));
-  } catch (error) {
-    if (error instanceof Failure) {
-      const { passed, failed } = count(error.said);
-      error.counts = { passed, failed: Math.max(1, failed) };
-    }
-    throw error;
-  }
-}
+const checks = (args) => counted(cargo(args, { show: "all", minutes: 20 }), count);
 
 /** Adds up the summary lines of nextest and of libtest. */
 function count(said) {

@@ -6,10 +6,11 @@ use app::{Account, App, AppConfig};
 use emulator::{Emulator, EmulatorConfig};
 use session::{
     Engine, OutputFlow, StartRequest, TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec,
-    TunnelHandle, TunnelSpec, TunnelStats,
+    TunnelHandle, TunnelSpec, TunnelState, TunnelStats,
 };
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::Measured;
 
@@ -91,6 +92,10 @@ impl Tunnel {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    pub(crate) fn state(&self) -> watch::Receiver<TunnelState> {
+        self.0.state()
     }
 
     pub(crate) fn stats(&self) -> TunnelStats {

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use serde_json::json;
+use session::TunnelState;
+use tokio::time::timeout;
 
 use super::upload::{end, unlimited, without_limit};
-use crate::ground::{Ground, Tunnel};
+use crate::ground::{Ground, PATIENCE, Tunnel};
 use crate::throughput::{PAGE, get, hex, noise, post};
 use crate::{Measured, tell};
 
 const BYTES: usize = 256 * 1024 * 1024;
 const CUTS: usize = 100;
+/// A cut is heard of sooner.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Whether 256 MiB each way, at once, arrive unchanged and without an error at either program,
 /// with 100 cuts at random places of the transfer.
@@ -26,9 +30,9 @@ pub(crate) async fn transfer() -> Measured<bool> {
     let transfers = async { tokio::join!(post(&tunnel, &sent), get(&tunnel, &path)) };
     let (up, down) = tokio::select! {
         done = transfers => done,
-        failed = cut_at_random(&ground, &tunnel) => return Err(failed),
+        Err(failed) = cut_at_random(&ground, &tunnel) => return Err(failed),
     };
-    let websockets = upgrades(&ground);
+    let websockets: u64 = ground.emulator.counts().upgrades.values().copied().sum();
     let expected = get(&tunnel, &format!("/sha256/{BYTES}")).await?;
     let up = up.map(|answer| answer.contains(&hex(&sent)));
     let down = down.map(|body| hex(&body).as_bytes() == expected.trim_ascii());
@@ -38,8 +42,8 @@ pub(crate) async fn transfer() -> Measured<bool> {
     Ok(matches!((up, down), (Ok(true), Ok(true))) && websockets > CUTS as u64)
 }
 
-/// Never ends but with what failed: the transfers end first.
-async fn cut_at_random(ground: &Ground, tunnel: &Tunnel) -> crate::Failed {
+/// Ends before the transfers do, unless something fails.
+async fn cut_at_random(ground: &Ground, tunnel: &Tunnel) -> Measured<()> {
     // Where in the sum of both directions; what is left after the last is enough for cuts that
     // came late.
     let mut places: Vec<u64> = noise(8 * CUTS)
@@ -48,22 +52,25 @@ async fn cut_at_random(ground: &Ground, tunnel: &Tunnel) -> crate::Failed {
         .map(|number| number % (2 * BYTES as u64 * 3 / 4))
         .collect();
     places.sort_unstable();
+    let mut states = tunnel.state();
     for place in places {
-        let before = upgrades(ground);
-        while tunnel.stats().up_bytes + tunnel.stats().down_bytes < place {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        // A websocket that is not quite open cannot be cut.
-        while upgrades(ground) == before {
-            if let Err(failed) = ground.play(json!({"fault": "cut"})) {
-                return failed;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        timeout(PATIENCE, passed(tunnel, place)).await?;
+        let is_up = |state: &TunnelState| matches!(state, TunnelState::Listening { .. });
+        timeout(PATIENCE, states.wait_for(is_up)).await??;
+        // A websocket that is not quite open is not cut: then once more.
+        ground.play(json!({"fault": "cut"}))?;
+        while timeout(AGAIN, states.changed()).await.is_err() {
+            ground.play(json!({"fault": "cut"}))?;
         }
     }
-    std::future::pending().await
+    Ok(())
 }
 
-fn upgrades(ground: &Ground) -> u64 {
-    ground.emulator.counts().upgrades.values().copied().sum()
+/// Waits until so many bytes have passed, both directions together.
+async fn passed(tunnel: &Tunnel, bytes: u64) {
+    // A tunnel counts and tells nobody: how often it is looked at is how exact the place is.
+    let mut looks = tokio::time::interval(Duration::from_millis(1));
+    while tunnel.stats().up_bytes + tunnel.stats().down_bytes < bytes {
+        looks.tick().await;
+    }
 }

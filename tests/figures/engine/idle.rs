@@ -16,7 +16,9 @@ use crate::throughput::PAGE;
 const TUNNELS: u32 = 500;
 /// Starting so many takes this long at most.
 const STARTING: Duration = Duration::from_secs(120);
-/// Two pings of each.
+/// What starting has left to do is done by then; the first pings are still to come.
+const SETTLING: Duration = Duration::from_secs(2);
+/// The window that the cost of idling is measured over: two pings of each.
 const WATCHED: Duration = Duration::from_secs(60);
 
 pub(crate) struct Idle {
@@ -40,7 +42,7 @@ pub(crate) async fn tunnels() -> Measured<Idle> {
     let mut orders = child.stdin.take().ok_or("no input")?;
     tokio::io::AsyncWriteExt::write_all(&mut orders, b"\n").await?;
     tokio::time::timeout(STARTING, said.next_line()).await??.ok_or("not all tunnels")?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(SETTLING).await;
     let all = process.resident_kib()?;
     let before = process.cpu()?;
     tokio::time::sleep(WATCHED).await;

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use session::{Engine, EngineConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::sink::{self, Sink};
 use super::upload::{end, without_limit};
@@ -15,9 +17,12 @@ use crate::throughput::{PAGE, get};
 
 /// Echoes in one measurement.
 const ROUND_TRIPS: usize = 500;
-/// Between two of them.
+/// The pace of what is measured: slow enough that the agent does not still pause after the last
+/// answer, as it does after everything it sends.
 const BETWEEN: Duration = Duration::from_millis(5);
 const REQUESTS: usize = 60;
+/// A transfer is under way after this long at the most.
+const GROWING: Duration = Duration::from_secs(120);
 
 pub(crate) struct Echo {
     pub(crate) idle_p50: f64,
@@ -38,11 +43,15 @@ pub(crate) async fn echo(frames_per_second: Option<u32>) -> Measured<Echo> {
     let mut keys = tunnel.connect().await?;
     let mut idle = round_trips(&mut keys).await?;
     let mut bulk = tunnel.connect().await?;
-    // Until the window and the messages have grown.
-    sink::fill(&mut bulk, 32 * 1024 * 1024).await?;
+    let (tell, is_under_way) = oneshot::channel();
     let mut upload = JoinSet::new();
-    upload.spawn(async move { while sink::fill(&mut bulk, 64 * 1024 * 1024).await.is_ok() {} });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    upload.spawn(async move {
+        // Until the window and the messages have grown.
+        if sink::fill(&mut bulk, 32 * 1024 * 1024).await.is_ok() && tell.send(()).is_ok() {
+            while sink::fill(&mut bulk, 64 * 1024 * 1024).await.is_ok() {}
+        }
+    });
+    timeout(GROWING, is_under_way).await??;
     let mut beside = round_trips(&mut keys).await?;
     if upload.try_join_next().is_some() {
         return Err("the upload ended too early".into());
@@ -84,11 +93,16 @@ pub(crate) async fn small_beside_bulk() -> Measured<f64> {
     let mut bulk = tunnel.connect().await?;
     bulk.write_all(b"GET /bytes/1000000000 HTTP/1.1\r\nhost: node\r\n\r\n").await?;
     let mut download = JoinSet::new();
+    let (tell, is_under_way) = oneshot::channel();
     download.spawn(async move {
         let mut piece = vec![0; 64 * 1024];
-        while bulk.read(&mut piece).await.is_ok_and(|count| count > 0) {}
+        // As much as an agent sends in a second or two.
+        let mut begun = vec![0; 1024 * 1024];
+        if bulk.read_exact(&mut begun).await.is_ok() && tell.send(()).is_ok() {
+            while bulk.read(&mut piece).await.is_ok_and(|count| count > 0) {}
+        }
     });
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    timeout(GROWING, is_under_way).await??;
     // The second lane is started for the first request that finds one busy.
     get(&tunnel, "/health").await?;
     let mut beside = requests(&tunnel).await?;

@@ -96,7 +96,8 @@ impl<'a> Plain<'a> {
             for piece in framed.chunks(1024) {
                 self.send(PayloadType::Output, Bytes::copy_from_slice(piece)).await?;
                 if !pause.is_zero() {
-                    // A timer of the runtime would be late by up to a millisecond.
+                    // The official client sleeps here, and that is what is played. A timer of the
+                    // runtime would be late by up to a millisecond.
                     tokio::task::block_in_place(|| std::thread::sleep(pause));
                 }
                 self.receive_waiting().await?;

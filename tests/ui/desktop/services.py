@@ -215,6 +215,7 @@ class Windows:
             for window, about in self.all():
                 if about["seen"] and self.dots(window, colour, left, right, about["height"]) >= least:
                     return time.time() * 1000
+            # Nobody tells of what is drawn: how often it is looked at is how exact the time is.
             time.sleep(0.004)
         raise TimeoutError(f"no {least} rows on the screen")
 

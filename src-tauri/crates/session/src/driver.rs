@@ -735,6 +735,7 @@ mod tests {
         let (handle, _output) = engine.terminal(account.plane(), spec());
         account.until(|calls| calls.started.len() == 1).await;
         drop(handle);
+        account.with(|calls| calls.hangs_on_start = false);
         account.until(|calls| calls.terminated == ["session-1"]).await;
         // By shutting down.
         let shell3 = shell().await;

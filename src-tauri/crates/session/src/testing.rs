@@ -79,6 +79,7 @@ pub(crate) struct Calls {
     pub(crate) resume_answers: VecDeque<ControlError>,
     pub(crate) data_key_answers: VecDeque<ControlError>,
     pub(crate) terminate_answers: VecDeque<ControlError>,
+    /// Whether a start is answered only once this is false again.
     pub(crate) hangs_on_start: bool,
 }
 
@@ -121,12 +122,9 @@ impl ControlPlane for Account {
             calls.started.push(request.clone());
             calls.started.len()
         });
-        let (refusal, hangs) =
-            self.with(|calls| (calls.start_answers.pop_front(), calls.hangs_on_start));
+        let refusal = self.with(|calls| calls.start_answers.pop_front());
         Box::pin(async move {
-            if hangs {
-                tokio::time::sleep(Duration::from_secs(20)).await;
-            }
+            self.until(|calls| !calls.hangs_on_start).await;
             refusal.map_or(
                 Ok(Ticket {
                     session_id: SessionId::new(format!("session-{number}")),

@@ -13,6 +13,7 @@ mod control_plane;
 mod failures;
 mod inventory;
 mod leftovers;
+mod proxy;
 
 /// An emulator and the product on it.
 struct Sandbox {

@@ -25,7 +25,6 @@ const LEFTOVER_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct AppConfig {
     environment: Environment,
-    network: Network,
     /// Settings and bookmarks; nothing is kept without it.
     config_folder: Option<PathBuf>,
     /// Access keys and sign-ins.
@@ -55,21 +54,18 @@ impl AppConfig {
         });
         Self {
             environment: Environment::process(),
-            network: Network::from_environment(),
             config_folder,
             secrets: Arc::new(SystemKeyring),
             state_folder,
         }
     }
 
-    /// Stands on these variables alone, reaches the network directly and keeps nothing: for the
-    /// sandbox, and for tests.
+    /// Stands on these variables alone and keeps nothing: for the sandbox, and for tests.
     pub fn given<K: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         Self {
             environment: Environment::given(variables),
-            network: Network::default(),
             config_folder: None,
             secrets: Arc::new(FleetingSecrets::default()),
             state_folder: None,
@@ -120,6 +116,7 @@ impl App {
 
     /// Opens the product as [`App::open`] does, with sign-ins of its own.
     pub(crate) fn open_with(config: AppConfig, sign_ins: Option<Arc<dyn SignIns>>) -> Self {
+        let network = Network::from_environment(|name| config.environment.variable(name));
         let clients = Clients::new(config.environment);
         let clients = match sign_ins {
             Some(sign_ins) => clients.with_sign_ins(sign_ins),
@@ -134,7 +131,6 @@ impl App {
             Some(folder) => Arc::new(FileLedger::new(folder)),
             None => Arc::new(NoLedger),
         };
-        let network = config.network;
         Self {
             clients: Arc::new(clients),
             engine: Engine::new(EngineConfig { network, ledger, ..EngineConfig::default() }),

@@ -157,21 +157,7 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use rustls::ServerConfig;
-    use rustls::crypto::ring;
-    use rustls::pki_types::PrivateKeyDer;
-    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-    use tokio_rustls::TlsAcceptor;
-
     use super::*;
-    use crate::client::Client;
-    use crate::environment::Environment;
-
-    /// The name of an AWS that only the tests' proxy knows the way to.
-    const AWS: &str = "sts.aws.test";
 
     #[test]
     fn the_address_decides_the_route() {
@@ -180,106 +166,5 @@ mod tests {
         assert_eq!(Route::to("https://localhost/"), Route { tls: true, proxied: false });
         assert_eq!(Route::to("http://10.0.0.1/"), Route { tls: false, proxied: true });
         assert_eq!(Route::to("https://ssm.aws.test/"), Route { tls: true, proxied: true });
-    }
-
-    #[tokio::test]
-    async fn a_bundle_of_one_s_own_and_a_proxy_lead_to_an_endpoint_behind_both() {
-        let (port, certificate) = aws().await;
-        let proxy = proxy_to(port).await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let bundle = folder.path().join("ca.pem");
-        std::fs::write(&bundle, certificate).expect("written");
-        let bundle = bundle.to_str().expect("plain").to_owned();
-
-        let client = open(&proxy, Some(bundle));
-        let identity = client.identity().await.expect("an answer through the proxy");
-        assert_eq!(identity.account_id, "111122223333");
-
-        let error = open(&proxy, None).identity().await.expect_err("nobody vouches for it");
-        let words = error.to_string();
-        assert!(
-            words.starts_with(&format!("https://{AWS} cannot be reached: invalid peer")),
-            "{words}"
-        );
-
-        let error = open(&proxy, Some("/no/such.pem".to_owned())).identity().await;
-        let words = error.expect_err("no such bundle").to_string();
-        assert!(words.contains("the CA bundle /no/such.pem cannot be read"), "{words}");
-    }
-
-    fn open(proxy: &str, bundle: Option<String>) -> Client {
-        let bundle = bundle.map(|bundle| ("AWS_CA_BUNDLE".to_owned(), bundle));
-        let variables = [
-            ("AWS_ENDPOINT_URL", format!("https://{AWS}")),
-            ("AWS_ACCESS_KEY_ID", "AKID".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "s".to_owned()),
-            ("AWS_REGION", "eu-west-1".to_owned()),
-            ("HTTPS_PROXY", proxy.to_owned()),
-        ];
-        let variables = variables.into_iter().map(|(key, value)| (key.to_owned(), value));
-        let environment = Environment::given(variables.chain(bundle));
-        Client::open(&environment, None, None).expect("opens")
-    }
-
-    /// Answers every request as STS would, under a certificate of its own, which is handed out.
-    async fn aws() -> (u16, String) {
-        let made = rcgen::generate_simple_self_signed([AWS.to_owned()]).expect("a certificate");
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .expect("a usable certificate");
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                if let Ok(mut stream) = acceptor.accept(stream).await {
-                    let _ = head(&mut stream).await;
-                    let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-                                <GetCallerIdentityResult><Account>111122223333</Account>\
-                                </GetCallerIdentityResult></GetCallerIdentityResponse>";
-                    let length = body.len();
-                    let answer =
-                        format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                }
-            }
-        });
-        (port, made.cert.pem())
-    }
-
-    /// A proxy that leads every CONNECT for our AWS to one port here.
-    async fn proxy_to(port: u16) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let asked = head(&mut near).await;
-                assert!(asked.starts_with(&format!("CONNECT {AWS}:443 ")), "{asked}");
-                let far = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
-                let mut far = far.expect("our AWS listens");
-                near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("a client");
-                tokio::spawn(
-                    async move { tokio::io::copy_bidirectional(&mut near, &mut far).await },
-                );
-            }
-        });
-        format!("http://{address}")
-    }
-
-    /// Reads a request's head.
-    async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            match stream.read_u8().await {
-                Ok(byte) => head.push(byte),
-                Err(_) => break,
-            }
-        }
-        String::from_utf8_lossy(&head).into_owned()
     }
 }

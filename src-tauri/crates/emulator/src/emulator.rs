@@ -29,6 +29,9 @@ pub struct EmulatorConfig {
     pub scenario: Scenario,
     /// What it does wrong on purpose; also steerable while it runs.
     pub faults: Faults,
+    /// What clients find it as when something stands before it, such as `https://aws.test`; its
+    /// own address when none.
+    pub front: Option<String>,
     /// Whether a node's own ports lead to this machine's when the scenario has nothing there.
     pub pass_through: bool,
 }
@@ -36,7 +39,13 @@ pub struct EmulatorConfig {
 impl Default for EmulatorConfig {
     /// The sandbox on a free port, with nothing wrong and nothing passed through.
     fn default() -> Self {
-        Self { port: 0, scenario: Scenario::sandbox(), faults: Faults::new(), pass_through: false }
+        Self {
+            port: 0,
+            scenario: Scenario::sandbox(),
+            faults: Faults::new(),
+            front: None,
+            pass_through: false,
+        }
     }
 }
 
@@ -83,7 +92,7 @@ impl Emulator {
             keyring: keyring(&scenario),
             sign_ins: SignIns::default(),
             destinations: Destinations::new(Arc::clone(&scenario), config.pass_through)?,
-            authority: address.to_string(),
+            url: config.front.unwrap_or_else(|| format!("http://{address}")),
             started: OffsetDateTime::from(clock::date()),
             scenario,
         });
@@ -119,7 +128,7 @@ impl Emulator {
     /// What `AWS_ENDPOINT_URL` has to be.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.world.url.clone()
     }
 
     /// What it contains.
@@ -178,7 +187,7 @@ impl Emulator {
     ///
     /// When the folder or a file cannot be written.
     pub fn write_profiles(&self, dir: &Path) -> io::Result<(PathBuf, PathBuf)> {
-        profiles::write(dir, &self.world.scenario, &self.url())
+        profiles::write(dir, &self.world.scenario, &self.world.url)
     }
 
     /// Ends every session and connection, and waits until they are gone.

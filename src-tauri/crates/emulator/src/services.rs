@@ -66,8 +66,8 @@ pub(crate) struct World {
     pub(crate) keyring: Keyring,
     pub(crate) sign_ins: sign_in::SignIns,
     pub(crate) destinations: Destinations,
-    /// `127.0.0.1:PORT`, for stream addresses.
-    pub(crate) authority: String,
+    /// Where clients find it, such as `http://127.0.0.1:4566`.
+    pub(crate) url: String,
     /// When the emulator started; the scenario's ages count back from here.
     pub(crate) started: OffsetDateTime,
 }

@@ -113,7 +113,7 @@ pub(crate) fn state(world: &World, counts: &Counts) -> serde_json::Value {
         })
         .collect();
     json!({
-        "endpoint": format!("http://{}", world.authority),
+        "endpoint": world.url,
         "nodes": world.scenario.all_nodes().count(),
         "counts": counts,
         "sessions": { "active": active.len(), "list": active },

@@ -76,7 +76,7 @@ impl Front {
         self.tally.request("StartDeviceAuthorization");
         text(body, "startUrl").filter(|url| url.starts_with("http")).ok_or(INVALID)?;
         let (device_code, user_code) = self.world.sign_ins.ask(now);
-        let page = format!("http://{}{PAGE}", self.world.authority);
+        let page = format!("{}{PAGE}", self.world.url);
         Ok(json!({
             "deviceCode": device_code,
             "userCode": user_code,

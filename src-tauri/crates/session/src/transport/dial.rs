@@ -172,12 +172,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads the environment of this process.
-    pub fn from_environment() -> Self {
-        let variable = |name: &str| std::env::var(name).ok();
+    /// Reads the variables that name proxies and bundles, through `variable`.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self {
-            proxies: Proxies::from_environment(variable),
-            bundles: tls::bundles_from_environment(variable),
+            proxies: Proxies::from_environment(&variable),
+            bundles: tls::bundles_from_environment(&variable),
         }
     }
 }

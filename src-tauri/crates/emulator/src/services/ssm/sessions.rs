@@ -163,8 +163,8 @@ fn not_connected(target: &str) -> ApiError {
 }
 
 fn stream_url(call: &Call<'_>, session_id: &str) -> String {
-    let authority = &call.world.authority;
-    format!("ws://{authority}/v1/data-channel/{session_id}?role=publish_subscribe")
+    let websocket = call.world.url.replacen("http", "ws", 1);
+    format!("{websocket}/v1/data-channel/{session_id}?role=publish_subscribe")
 }
 
 /// One filter of DescribeSessions.

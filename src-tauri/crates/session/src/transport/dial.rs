@@ -184,7 +184,7 @@ impl Network {
 /// Dials over the real network.
 pub(crate) struct Dialer {
     network: Network,
-    connector: OnceLock<Result<TlsConnector, DialError>>,
+    connector: OnceLock<TlsConnector>,
 }
 
 impl Dialer {
@@ -232,12 +232,21 @@ impl Dialer {
         let failed = |reason: String| DialError::Tls { host: host.to_owned(), reason };
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|error| failed(error.to_string()))?;
-        // Reading some hundred certificates takes milliseconds, once.
-        let connector =
-            self.connector.get_or_init(|| tls::connector(&self.network.bundles)).clone()?;
-        let secured =
-            connector.connect(name, stream).await.map_err(|error| failed(error.to_string()))?;
+        let secured = self
+            .connector()?
+            .connect(name, stream)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         Ok(Box::new(secured))
+    }
+
+    /// Reads some hundred certificates, which takes milliseconds, until that has worked once.
+    fn connector(&self) -> Result<&TlsConnector, DialError> {
+        if let Some(made) = self.connector.get() {
+            return Ok(made);
+        }
+        let made = tls::connector(&self.network.bundles)?;
+        Ok(self.connector.get_or_init(|| made))
     }
 }
 
@@ -421,6 +430,19 @@ mod tests {
     async fn a_presigned_query_is_never_shown() {
         let error = dial("ftp://host/path?X-Amz-Signature=abc").await.err().expect("no websocket");
         assert!(!error.to_string().contains("abc"), "{error}");
+    }
+
+    #[test]
+    fn a_bundle_put_in_its_place_is_found_by_the_next_dial() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle.pem");
+        let network = Network { bundles: vec![bundle.clone()], ..Network::default() };
+        let dialer = Dialer::new(network);
+        let error = dialer.connector().err().expect("nothing there");
+        assert!(matches!(error, DialError::Roots { .. }), "{error}");
+        let made = rcgen::generate_simple_self_signed(["gateway.test".to_owned()]).unwrap();
+        std::fs::write(&bundle, made.cert.pem()).unwrap();
+        dialer.connector().map(drop).expect("it is there now");
     }
 
     #[tokio::test]

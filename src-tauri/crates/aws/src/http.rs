@@ -12,6 +12,7 @@ use std::time::Duration;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext};
 use aws_smithy_http_client::{Connector, ConnectorBuilder};
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -26,7 +27,7 @@ mod trust;
 
 pub(crate) use clock::ServiceClock;
 pub(crate) use proxies::Proxies;
-use trust::{CaBundleError, trust_store};
+use trust::trust_store;
 
 /// Makes connectors, one per pair of timeouts, and keeps them.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl HttpConnector for Switch {
         let connector = match self.connector(Route::to(request.uri())) {
             Ok(connector) => connector,
             Err(error) => {
-                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error)));
             }
         };
         let service = Arc::clone(&self.reach.clock);
@@ -112,7 +113,7 @@ impl HttpConnector for Switch {
 }
 
 impl Switch {
-    fn connector(&self, route: Route) -> Result<Arc<Connector>, CaBundleError> {
+    fn connector(&self, route: Route) -> Result<Arc<Connector>, BoxError> {
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connector) = built.get(&route) {
             return Ok(Arc::clone(connector));
@@ -122,12 +123,9 @@ impl Switch {
             .proxy_config(self.reach.proxies.config(route.tls, route.proxied));
         let connector = if route.tls {
             let trust = trust_store(self.reach.ca_bundle.as_deref())?;
-            let context = TlsContext::builder().with_trust_store(trust).build();
+            let context = TlsContext::builder().with_trust_store(trust).build()?;
             let builder = builder.tls_provider(Provider::rustls(CryptoMode::Ring));
-            match context {
-                Ok(context) => builder.tls_context(context).build(),
-                Err(_) => builder.build(),
-            }
+            builder.tls_context(context).build()
         } else {
             builder.build_http()
         };

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_ssm::types::{
     DocumentFormat, Session, SessionFilter, SessionFilterKey, SessionState as SdkState,
 };
+use serde_json::Value;
 use session::SessionId;
 
 use crate::client::Client;
@@ -15,6 +16,7 @@ use crate::error::CallError;
 const PREFERENCES: &str = "SSM-SessionManagerRunShell";
 /// What the preferences leave open.
 const USUAL_IDLE_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A session as the service remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,13 +109,12 @@ fn record(session: &Session) -> Option<SessionRecord> {
 
 /// Reads the minutes, which the document holds as text, out of the preferences.
 fn idle_timeout(document: &str) -> Duration {
-    let minutes = document.split_once("\"idleSessionTimeout\"").and_then(|(_, rest)| {
-        let rest = rest.trim_start().strip_prefix(':')?.trim_start();
-        let text = rest.trim_start_matches('"');
-        let end = text.find(|letter: char| !letter.is_ascii_digit())?;
-        text.get(..end)?.parse::<u64>().ok()
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let minutes = document.pointer("/inputs/idleSessionTimeout").and_then(|minutes| {
+        let text = minutes.as_str().and_then(|text| text.parse().ok());
+        text.or_else(|| u32::try_from(minutes.as_u64()?).ok())
     });
-    minutes.map_or(USUAL_IDLE_TIMEOUT, |minutes| Duration::from_secs(minutes * 60))
+    minutes.map_or(USUAL_IDLE_TIMEOUT, |minutes: u32| MINUTE * minutes)
 }
 
 #[cfg(test)]
@@ -125,7 +126,8 @@ mod tests {
         let with = |value: &str| format!(r#"{{"inputs": {{"idleSessionTimeout": {value}}}}}"#);
         assert_eq!(idle_timeout(&with("\"45\"")), Duration::from_secs(45 * 60));
         assert_eq!(idle_timeout(&with("7")), Duration::from_secs(7 * 60));
-        for other in [with("\"\""), "{}".to_owned(), String::new()] {
+        let absurd = with(&format!("\"{}\"", u64::MAX));
+        for other in [with("\"\""), absurd, "{}".to_owned(), String::new()] {
             assert_eq!(idle_timeout(&other), USUAL_IDLE_TIMEOUT, "{other}");
         }
     }

@@ -100,7 +100,7 @@ impl Client {
     pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
         self.0.ssm.get_or_init(|| {
             let mut builder = aws_sdk_ssm::config::Builder::from(&self.0.config);
-            builder.set_endpoint_url(self.endpoint_override(Service::Ssm));
+            builder.set_endpoint_url(self.0.endpoints.url(Service::Ssm));
             aws_sdk_ssm::Client::from_conf(builder.build())
         })
     }
@@ -108,7 +108,7 @@ impl Client {
     pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {
         self.0.ec2.get_or_init(|| {
             let mut builder = aws_sdk_ec2::config::Builder::from(&self.0.config);
-            builder.set_endpoint_url(self.endpoint_override(Service::Ec2));
+            builder.set_endpoint_url(self.0.endpoints.url(Service::Ec2));
             aws_sdk_ec2::Client::from_conf(builder.build())
         })
     }
@@ -116,7 +116,7 @@ impl Client {
     pub(crate) fn sts(&self) -> &aws_sdk_sts::Client {
         self.0.sts.get_or_init(|| {
             let mut builder = aws_sdk_sts::config::Builder::from(&self.0.config);
-            builder.set_endpoint_url(self.endpoint_override(Service::Sts));
+            builder.set_endpoint_url(self.0.endpoints.url(Service::Sts));
             aws_sdk_sts::Client::from_conf(builder.build())
         })
     }
@@ -124,13 +124,9 @@ impl Client {
     pub(crate) fn kms(&self) -> &aws_sdk_kms::Client {
         self.0.kms.get_or_init(|| {
             let mut builder = aws_sdk_kms::config::Builder::from(&self.0.config);
-            builder.set_endpoint_url(self.endpoint_override(Service::Kms));
+            builder.set_endpoint_url(self.0.endpoints.url(Service::Kms));
             aws_sdk_kms::Client::from_conf(builder.build())
         })
-    }
-
-    fn endpoint_override(&self, service: Service) -> Option<String> {
-        self.0.endpoints.get(service).map(|url| url.as_str().trim_end_matches('/').to_owned())
     }
 }
 
@@ -337,27 +333,16 @@ impl Clients {
             role,
             endpoints: endpoints.clone(),
         });
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_PATIENCE)
-            .operation_attempt_timeout(ATTEMPT_PATIENCE)
-            .build();
         let switch = |variable: &str, key: &str| {
             let from_profile = || parse_switch(profile?.get(key)?);
             self.environment.switch(variable).or_else(from_profile).unwrap_or(false)
         };
-        // What is tried again, and when, is decided in `call`: the SDK would repeat a
-        // StartSession that timed out and leave a session behind that nobody holds.
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(aws_config::Region::new(region.as_str().to_owned()))
-            .http_client(http)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::disabled())
+        let config = sdk_config(&region, http)
+            .into_builder()
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .use_fips(switch("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"))
             .use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"));
-        config.set_app_name(AppName::new("adit").ok());
         Client(Arc::new(Inner {
             profile: name,
             region,
@@ -371,6 +356,25 @@ impl Clients {
             kms: OnceLock::new(),
         }))
     }
+}
+
+/// Begins what every SDK client here is made with.
+///
+/// What is tried again, and when, is decided here and not in the SDK: it would repeat a
+/// StartSession that timed out and leave a session behind that nobody holds.
+pub(crate) fn sdk_config(region: &Region, http: SharedHttpClient) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_PATIENCE)
+        .operation_attempt_timeout(ATTEMPT_PATIENCE)
+        .build();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(aws_config::Region::new(region.as_str().to_owned()))
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::disabled());
+    config.set_app_name(AppName::new("adit").ok());
+    config.build()
 }
 
 #[cfg(test)]

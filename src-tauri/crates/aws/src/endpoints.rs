@@ -137,15 +137,17 @@ impl Endpoints {
         slot.into_iter().find(|(known, _)| *known == service).and_then(|(_, url)| url.as_ref())
     }
 
+    /// Spells the override for a service as the SDK takes it.
+    pub(crate) fn url(&self, service: Service) -> Option<String> {
+        self.get(service).map(|url| url.as_str().trim_end_matches('/').to_owned())
+    }
+
     /// Says where calls to a service go, for people to read.
     pub fn describe(&self, service: Service, region: &Region) -> String {
-        match self.get(service) {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => {
-                let (host, suffix) = (service.host(), region.partition().endpoint_suffix());
-                format!("https://{host}.{region}.{suffix}")
-            }
-        }
+        self.url(service).unwrap_or_else(|| {
+            let (host, suffix) = (service.host(), region.partition().endpoint_suffix());
+            format!("https://{host}.{region}.{suffix}")
+        })
     }
 }
 

@@ -6,9 +6,6 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -18,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::client::{ATTEMPT_PATIENCE, CONNECT_PATIENCE};
+use crate::client::{ATTEMPT_PATIENCE, sdk_config};
 use crate::clock;
 use crate::endpoints::{Endpoints, Service};
 use crate::error::{CallError, Reason, Refused, RefusedKind, call_error};
@@ -159,27 +156,14 @@ impl fmt::Debug for Portal {
 
 impl Portal {
     pub(crate) fn new(region: &str, endpoints: &Endpoints, http: SharedHttpClient) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_PATIENCE)
-            .operation_attempt_timeout(ATTEMPT_PATIENCE)
-            .build();
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(aws_config::Region::new(region.to_owned()))
-            .http_client(http)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::disabled());
-        config.set_app_name(AppName::new("adit").ok());
-        let config = config.build();
-        let url = |service| {
-            endpoints.get(service).map(|url| url.as_str().trim_end_matches('/').to_owned())
-        };
+        let region = Region::new(region);
+        let config = sdk_config(&region, http);
         let mut oidc = aws_sdk_ssooidc::config::Builder::from(&config);
-        oidc.set_endpoint_url(url(Service::SsoOidc));
+        oidc.set_endpoint_url(endpoints.url(Service::SsoOidc));
         let mut sso = aws_sdk_sso::config::Builder::from(&config);
-        sso.set_endpoint_url(url(Service::Sso));
+        sso.set_endpoint_url(endpoints.url(Service::Sso));
         Self {
-            region: Region::new(region),
+            region,
             endpoints: endpoints.clone(),
             oidc: aws_sdk_ssooidc::Client::from_conf(oidc.build()),
             sso: aws_sdk_sso::Client::from_conf(sso.build()),

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -34,6 +35,8 @@ const RENEWAL_GRANT: &str = "refresh_token";
 const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 /// What the service wants added when it asks to slow down.
 const SLOWER: Duration = Duration::from_secs(5);
+/// Tries of one question to the portal while it is busy: some ten seconds.
+const PORTAL_TRIES: u32 = 5;
 /// A token that ends sooner is renewed before it is used.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
@@ -161,6 +164,8 @@ impl Portal {
         let mut oidc = aws_sdk_ssooidc::config::Builder::from(&config);
         oidc.set_endpoint_url(endpoints.url(Service::SsoOidc));
         let mut sso = aws_sdk_sso::config::Builder::from(&config);
+        // It is only asked, account by account, and soon says that this is too fast.
+        sso.set_retry_config(Some(RetryConfig::standard().with_max_attempts(PORTAL_TRIES)));
         sso.set_endpoint_url(endpoints.url(Service::Sso));
         Self {
             region,
@@ -373,5 +378,45 @@ impl Portal {
             request_id: None,
         });
         CallError { service: Service::SsoOidc, operation, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::Clients;
+    use crate::environment::Environment;
+
+    #[tokio::test]
+    async fn a_portal_that_is_asked_too_fast_is_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let answering = tokio::spawn(async move {
+            let busy = "HTTP/1.1 429 Too Many Requests\r\n\
+                        x-amzn-errortype: TooManyRequestsException\r\n";
+            for head in [busy, "HTTP/1.1 200 OK\r\n"] {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.expect("a request"));
+                }
+                let answer = format!("{head}connection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+                stream.write_all(answer.as_bytes()).await.expect("a reader");
+            }
+        });
+        let clients = Clients::new(Environment::given([("AWS_ENDPOINT_URL", endpoint)]));
+        let portal = clients.portal(None, "eu-west-1").expect("usable");
+        let token = SignInToken {
+            access_token: Secret::new("a"),
+            refresh_token: None,
+            client_id: String::new(),
+            client_secret: Secret::new("s"),
+            expires_ms: u64::MAX,
+        };
+        assert_eq!(portal.roles(&token).await.expect("at the second try"), []);
+        answering.await.expect("both were asked for");
     }
 }

@@ -185,7 +185,7 @@ impl Portal {
         let registered = registered.client_name(CLIENT_NAME).client_type("public").scopes(SCOPE);
         let registered = registered.send().await;
         let registered = registered.map_err(|error| self.oidc_error("RegisterClient", &error))?;
-        let missing = |what| self.incomplete("RegisterClient", what);
+        let missing = |what| incomplete(Service::SsoOidc, "RegisterClient", what);
         let client_id = registered.client_id().ok_or_else(|| missing("clientId"))?;
         let client_secret = registered.client_secret().ok_or_else(|| missing("clientSecret"))?;
         let asked = self
@@ -197,7 +197,7 @@ impl Portal {
             .send()
             .await
             .map_err(|error| self.oidc_error("StartDeviceAuthorization", &error))?;
-        let missing = |what| self.incomplete("StartDeviceAuthorization", what);
+        let missing = |what| incomplete(Service::SsoOidc, "StartDeviceAuthorization", what);
         let device_code = asked.device_code().ok_or_else(|| missing("deviceCode"))?;
         let url = asked.verification_uri_complete().or_else(|| asked.verification_uri());
         let interval = u64::try_from(asked.interval()).ok().filter(|seconds| *seconds > 0);
@@ -233,7 +233,7 @@ impl Portal {
                 .await;
             let error = match answer {
                 Ok(token) => {
-                    return Ok(self.token(&asking.client_id, &asking.client_secret, &token)?);
+                    return Ok(Self::token(&asking.client_id, &asking.client_secret, &token)?);
                 }
                 Err(error) => self.oidc_error("CreateToken", &error),
             };
@@ -256,7 +256,8 @@ impl Portal {
     /// [`CallError`]; unless the service is out of reach, the user has to sign in again.
     pub(crate) async fn renew(&self, token: &SignInToken) -> Result<SignInToken, CallError> {
         let refresh = token.refresh_token.as_ref();
-        let refresh = refresh.ok_or_else(|| self.incomplete("CreateToken", "refreshToken"))?;
+        let refresh =
+            refresh.ok_or_else(|| incomplete(Service::SsoOidc, "CreateToken", "refreshToken"))?;
         let renewed = self
             .oidc
             .create_token()
@@ -267,17 +268,17 @@ impl Portal {
             .send()
             .await
             .map_err(|error| self.oidc_error("CreateToken", &error))?;
-        self.token(&token.client_id, &token.client_secret, &renewed)
+        Self::token(&token.client_id, &token.client_secret, &renewed)
     }
 
     fn token(
-        &self,
         client_id: &str,
         client_secret: &Secret,
         output: &aws_sdk_ssooidc::operation::create_token::CreateTokenOutput,
     ) -> Result<SignInToken, CallError> {
         let access = output.access_token();
-        let access = access.ok_or_else(|| self.incomplete("CreateToken", "accessToken"))?;
+        let access =
+            access.ok_or_else(|| incomplete(Service::SsoOidc, "CreateToken", "accessToken"))?;
         let life = Duration::from_secs(u64::try_from(output.expires_in()).unwrap_or_default());
         let end = (clock::date() + life).duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(SignInToken {
@@ -342,7 +343,7 @@ impl Portal {
             .send()
             .await
             .map_err(|error| self.sso_error("GetRoleCredentials", &error))?;
-        let missing = |what| self.incomplete("GetRoleCredentials", what);
+        let missing = |what| incomplete(Service::Sso, "GetRoleCredentials", what);
         let found = output.role_credentials().ok_or_else(|| missing("roleCredentials"))?;
         let end = u64::try_from(found.expiration()).ok().filter(|end| *end > 0);
         Ok(Credentials::new(
@@ -369,16 +370,16 @@ impl Portal {
         let endpoint = self.endpoints.describe(Service::Sso, &self.region);
         call_error(Service::Sso, operation, endpoint, ATTEMPT_PATIENCE, error)
     }
+}
 
-    fn incomplete(&self, operation: &'static str, what: &str) -> CallError {
-        let reason = Reason::Refused(Refused {
-            kind: RefusedKind::ServiceFailure,
-            code: "IncompleteAnswer".to_owned(),
-            message: format!("there is no {what}"),
-            request_id: None,
-        });
-        CallError { service: Service::SsoOidc, operation, reason }
-    }
+fn incomplete(service: Service, operation: &'static str, what: &str) -> CallError {
+    let reason = Reason::Refused(Refused {
+        kind: RefusedKind::ServiceFailure,
+        code: "IncompleteAnswer".to_owned(),
+        message: format!("there is no {what}"),
+        request_id: None,
+    });
+    CallError { service, operation, reason }
 }
 
 #[cfg(test)]

@@ -26,6 +26,10 @@ use crate::sign_in::{Portal, SignIns};
 /// Renew this long before the end, or after three quarters of a shorter life.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
+/// Whatever is asked for credentials answers within this: a `credential_process` may wait for a
+/// person. Without an end, one that hangs would keep every later call waiting for it.
+const LOAD_PATIENCE: Duration = Duration::from_secs(2 * 60);
+
 /// How long the instance metadata service may take; off EC2 nobody answers at all.
 const METADATA_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -70,7 +74,7 @@ impl CachedCredentials {
                 Slot::Loading(loading) => (loading.clone(), None),
                 Slot::Ready { .. } | Slot::Empty => {
                     let loader = Arc::clone(&self.loader);
-                    let loading = async move { loader.load().await }.boxed().shared();
+                    let loading = async move { loader.load_in_time().await }.boxed().shared();
                     let before = std::mem::replace(&mut *slot, Slot::Loading(loading.clone()));
                     (loading, before.unexpired(now))
                 }
@@ -166,6 +170,14 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
+    async fn load_in_time(&self) -> Loaded {
+        let loaded = tokio::time::timeout(LOAD_PATIENCE, self.load()).await;
+        loaded.unwrap_or_else(|_| {
+            let detail = format!("no answer within {} s", LOAD_PATIENCE.as_secs());
+            Err(CredentialsError::Source { profile: self.profile.clone(), detail })
+        })
+    }
+
     async fn load(&self) -> Loaded {
         if let Some(role) = &self.role {
             let name = self.profile.as_deref().unwrap_or(&role.start_url);
@@ -384,6 +396,20 @@ mod tests {
         assert_eq!(credentials.access_key_id(), "P");
         let error = cached(environment, Some("bad")).get().await.expect_err("it failed");
         assert!(matches!(&error, CredentialsError::Source { profile: Some(p), .. } if p == "bad"));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_says_nothing_is_not_waited_for_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = write(&folder, "[profile a]\ncredential_process = sleep 20\n");
+        let cached = cached(environment, Some("a"));
+        // Time jumps to whatever is waited for.
+        let error = cached.get().await.expect_err("no answer");
+        assert!(error.to_string().ends_with("no answer within 120 s"), "{error}");
+        let keys = "[profile a]\naws_access_key_id=NEW\naws_secret_access_key=s\n";
+        write(&folder, keys);
+        assert_eq!(cached.get().await.expect("there").access_key_id(), "NEW");
     }
 
     #[tokio::test]

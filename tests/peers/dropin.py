@@ -5,25 +5,19 @@ import hashlib
 import http.client
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
-from harness import Terminal, check, free_port, no_session_left, node, run
+from harness import (Terminal, ask, carries, check, drop_in, free_port, greets, no_session_left, node,
+                     run)
 
 AWS = os.path.join(os.path.dirname(sys.executable), "aws")
-ADIT = os.environ["ADIT_BINARY"]
 
 # The aws command finds the client by name, wherever the PATH leads first.
 _folder = tempfile.TemporaryDirectory()
-PLUGIN = os.path.join(_folder.name, "session-manager-plugin")
-try:
-    os.link(ADIT, PLUGIN)
-except OSError:
-    shutil.copy2(ADIT, PLUGIN)
+PLUGIN = os.path.join(drop_in(_folder.name), "session-manager-plugin")
 ENVIRONMENT = {**os.environ, "PATH": _folder.name + os.pathsep + os.environ["PATH"],
                "AWS_PROFILE": "sandbox-prod"}
 
@@ -49,14 +43,6 @@ def forward(target, document, **parameters):
         program.type("\x03")
         program.wait()
     no_session_left()
-
-
-def get(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", path)
-    body = connection.getresponse().read()
-    connection.close()
-    return body
 
 
 @check("it says its version and, without arguments, that it is installed")
@@ -105,15 +91,7 @@ def long_output():
 @check("a port carries bytes both ways, connections side by side")
 def port():
     with forward(node("prod-storefront-01"), "AWS-StartPortForwardingSession", portNumber=80) as local:
-        assert get(local, "/health") == b"ok\n"
-        size = 1_000_000
-        digest = hashlib.sha256(get(local, f"/bytes/{size}")).hexdigest()
-        assert digest == get(local, f"/sha256/{size}").decode().strip()
-        sent = os.urandom(size)
-        connection = http.client.HTTPConnection("127.0.0.1", local, timeout=20)
-        connection.request("POST", "/upload", sent)
-        assert hashlib.sha256(sent).hexdigest() in connection.getresponse().read().decode()
-        connection.close()
+        carries(local, 1_000_000)
         open_ones = [http.client.HTTPConnection("127.0.0.1", local, timeout=20) for _ in range(8)]
         for each in open_ones:
             each.request("GET", "/bytes/20000")
@@ -126,10 +104,7 @@ def remote_host():
     document = "AWS-StartPortForwardingSessionToRemoteHost"
     with forward(node("prod-bastion-01"), document, host="orders-db.internal",
                  portNumber=5432) as local:
-        with socket.create_connection(("127.0.0.1", local), 10) as lines:
-            lines.settimeout(10)
-            lines.sendall(b"SUM\n")
-            assert lines.makefile("rb").readline().startswith(b"OK orders-db.internal")
+        greets(local, b"orders-db.internal")
 
 
 @check("an agent without multiplexing still forwards, one connection at a time")
@@ -137,7 +112,7 @@ def old_agent():
     with forward(node("prod-legacy-shop-01"), "AWS-StartPortForwardingSession",
                  portNumber=80) as local:
         for _ in range(3):
-            assert get(local, "/health") == b"ok\n"
+            assert ask(local, "/health") == b"ok\n"
 
 
 @check("a command document's output comes to standard output")

@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import hashlib
+import http.client
 import json
 import os
 import pty
@@ -119,6 +121,31 @@ def free_port():
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def ask(port, path, sent=None):
+    """What the page behind a forwarded port answers; what is sent goes with it."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as page:
+        page.request("GET" if sent is None else "POST", path, sent)
+        return page.getresponse().read()
+
+
+def carries(port, size):
+    """So many bytes come through a forwarded port unchanged, either way."""
+    assert ask(port, "/health") == b"ok\n"
+    digest = hashlib.sha256(ask(port, f"/bytes/{size}")).hexdigest()
+    assert digest == ask(port, f"/sha256/{size}").decode().strip()
+    sent = os.urandom(size)
+    answer = ask(port, "/upload", sent).decode()
+    assert hashlib.sha256(sent).hexdigest() in answer, answer
+
+
+def greets(port, name):
+    """The inventory behind a forwarded port is that of this host."""
+    with socket.create_connection(("127.0.0.1", port), 10) as lines:
+        lines.settimeout(10)
+        lines.sendall(b"SUM\n")
+        assert lines.makefile("rb").readline().startswith(b"OK " + name)
 
 
 class Terminal:

@@ -1,8 +1,6 @@
 """pyssm-client, an independent client in Python, against the emulator's gateway and agent."""
 
 import contextlib
-import hashlib
-import http.client
 import json
 import os
 import select
@@ -10,7 +8,7 @@ import signal
 import socket
 import sys
 
-from harness import ENDPOINT, Terminal, check, client, node, run
+from harness import ENDPOINT, Terminal, carries, check, client, greets, node, run
 
 PYSSM = [os.path.join(os.path.dirname(sys.executable), "pyssm")]
 HERE = ["--region", os.environ["AWS_DEFAULT_REGION"], "--endpoint-url", ENDPOINT]
@@ -48,14 +46,6 @@ def answers(local, greeting):
         return bool(ready) and connection.recv(1) != b""
 
 
-def get(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", path)
-    body = connection.getresponse().read()
-    connection.close()
-    return body
-
-
 @check("a shell is typed into, resized and left")
 def shell():
     # It says everything once only, and an agent takes nothing before its shell is there. So the
@@ -79,16 +69,7 @@ def shell():
 @check("a forwarded port carries bytes both ways, connection after connection")
 def port():
     with forward(node("prod-storefront-01"), 80) as local:
-        assert get(local, "/health") == b"ok\n"
-        size = 300_000
-        digest = hashlib.sha256(get(local, f"/bytes/{size}")).hexdigest()
-        assert digest == get(local, f"/sha256/{size}").decode().strip()
-        sent = os.urandom(size)
-        connection = http.client.HTTPConnection("127.0.0.1", local, timeout=20)
-        connection.request("POST", "/upload", sent)
-        answer = connection.getresponse().read().decode()
-        assert hashlib.sha256(sent).hexdigest() in answer, answer
-        connection.close()
+        carries(local, 300_000)
 
 
 @check("several connections share one session")
@@ -108,10 +89,7 @@ def several():
 def remote_host():
     more = ["--remote-host", "orders-db.internal"]
     with forward(node("prod-bastion-01"), 5432, *more) as local:
-        with socket.create_connection(("127.0.0.1", local), 10) as lines:
-            lines.settimeout(10)
-            lines.sendall(b"SUM\n")
-            assert lines.makefile("rb").readline().startswith(b"OK orders-db.internal")
+        greets(local, b"orders-db.internal")
 
 
 run()

@@ -66,6 +66,14 @@ export function columnOf(id: string): Column | null {
   return { id, title: key, width: 110, mono: false, text: (row) => row.node.tags[key] ?? none };
 }
 
+/** The columns to draw, as wide as they are wanted; what is not known is left out. */
+export function columnsOf(views: ColumnView[]): Column[] {
+  return views.flatMap(({ id, width }) => {
+    const column = columnOf(id);
+    return column === null ? [] : [{ ...column, width }];
+  });
+}
+
 /** Sorted rows, a new list. Numbers inside texts count as numbers; offline rows stay where they are. */
 export function sorted(
   rows: NodeRow[],

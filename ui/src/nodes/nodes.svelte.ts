@@ -72,9 +72,15 @@ export class Nodes {
     ),
   );
   /** In the order of the table; what the filter hides is not acted upon. */
-  readonly pickedRows = $derived(this.rows.filter((row) => this.picked.has(row.key)));
+  readonly pickedRows = $derived(
+    this.picked.size === 0 ? [] : this.rows.filter((row) => this.picked.has(row.key)),
+  );
   /** The row with the keyboard; the first until another is chosen. */
-  readonly front = $derived(this.rows.find((row) => row.key === this.cursor) ?? this.rows[0] ?? null);
+  readonly front = $derived(
+    (this.cursor === null ? undefined : this.rows.find((row) => row.key === this.cursor)) ??
+      this.rows[0] ??
+      null,
+  );
 
   /** How accounts are called; `account:` and the account column need it. */
   named(looks: (id: ProfileId) => AccountLook): void {

@@ -1,3 +1,7 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 export default [
   {
     title: "a node that is offline says since when and why, with a diagnosis",
@@ -35,4 +39,27 @@ export default [
       await terminal.prompt({ ms: 60_000 });
     },
   },
+  {
+    title: "a file that can't be read is told of, and the notice lies over no button",
+    async play(scene) {
+      const { home } = await scene.enter();
+      mkdirSync(join(home, ".aws"));
+      writeFileSync(join(home, ".aws", "config"), "[profile shop\nregion = eu-west-1\n");
+      const { window, nodes } = await scene.open();
+      await window.see("The AWS config file can’t be read", { where: "[role=log]" });
+      await nodes.connect("hamburg-till-02");
+      await window.find("button", "Retry", { inside: ["alert"] });
+      assert.deepEqual(await window.run(covered), []);
+    },
+  },
 ];
+
+/** Buttons on the page with something else over them. */
+function covered() {
+  const hidden = [...document.querySelectorAll("button")].filter((button) => {
+    const { left, top, width, height } = button.getBoundingClientRect();
+    const over = document.elementFromPoint(left + width / 2, top + height / 2);
+    return width > 0 && getComputedStyle(button).visibility !== "hidden" && !button.contains(over);
+  });
+  return hidden.map((button) => button.ariaLabel ?? button.innerText);
+}

@@ -1,4 +1,4 @@
-/** Short messages at the edge of the window, for what belongs to no place on screen. */
+/** Short messages at the foot of the window, for what belongs to no place on screen. */
 import type { AppError, ProfileId, Severity } from '../backend';
 
 export interface Notice {

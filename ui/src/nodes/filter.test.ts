@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { node } from '../../tests/fake';
 import { complete, Values } from './completion';
 import { compile, parse } from './filter';
+import { Haystack } from './haystack';
 import { rowOf } from './row';
 
 const place = { profileId: 'acme-prod', region: 'eu-west-1' };
@@ -25,7 +26,8 @@ const win = rowOf(
 );
 const all = [web, old, win];
 const labels = (id: string) => (id === 'office' ? 'head office' : id);
-const found = (filter: string) => all.filter(compile(filter, labels)).map((row) => row.node.name);
+const hay = new Haystack(all);
+const found = (filter: string) => hay.fitting(compile(filter, labels)).map((row) => row.node.name);
 
 describe('filter', () => {
   it('lets all through when it is empty', () => {
@@ -35,6 +37,12 @@ describe('filter', () => {
   it('wants every word, whatever its case', () => {
     expect(found('WEB 10.0.4')).toEqual(['web-1']);
     expect(found('web api')).toEqual([]);
+  });
+
+  it('never matches across two rows', () => {
+    // The first ends in App=shop, the second starts with its name.
+    expect(found('shopapi')).toEqual([]);
+    expect(found('shop')).toEqual(['web-1', 'win-ad-1']);
   });
 
   it('never matches across two facts', () => {

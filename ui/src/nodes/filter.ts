@@ -54,19 +54,29 @@ export function parse(text: string): Term[] {
   });
 }
 
-/** One test for a whole filter. An empty filter lets all through. */
-export function compile(text: string, accountWords: AccountWords): Test {
-  const tests = parse(text)
-    .filter((term) => term.value !== '')
-    // Words are the cheapest to look for, and leave few rows to the rest.
+export interface Query {
+  /** What the text of every row that fits holds, lower case; none: that has to be seen row by row. */
+  word: string | null;
+  /** What a row has to be besides. */
+  test: Test;
+}
+
+/** A whole filter, ready to be asked. An empty one lets all through. */
+export function compile(text: string, accountWords: AccountWords): Query {
+  const terms = parse(text).filter((term) => term.value !== '');
+  // The longest word leaves the fewest rows to the rest.
+  const [word = null] = terms
+    .filter((term) => term.key === null && !term.negated && !term.value.includes('*'))
+    .sort((a, b) => b.value.length - a.value.length);
+  const tests = terms
+    .filter((term) => term !== word)
+    // Words are the cheapest to look for.
     .sort((a, b) => Number(a.key !== null) - Number(b.key !== null))
     .map((term) => {
       const test = testOf(term, accountWords);
       return term.negated ? (row: NodeRow) => !test(row) : test;
     });
-  if (tests.length === 0) return () => true;
-  if (tests.length === 1) return tests[0] ?? (() => true);
-  return (row) => tests.every((test) => test(row));
+  return { word: word?.value.toLowerCase() ?? null, test: (row) => tests.every((test) => test(row)) };
 }
 
 function testOf(term: Term, accountWords: AccountWords): Test {

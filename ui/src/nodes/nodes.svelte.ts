@@ -14,6 +14,7 @@ import type { AccountLook } from '../lib/account';
 import { defaultColumns, sorted } from './columns';
 import { Values } from './completion';
 import { compile, parse } from './filter';
+import { Haystack } from './haystack';
 import { keyOf, rowOf, targetOf, type NodeRow } from './row';
 
 interface Region {
@@ -53,9 +54,10 @@ export class Nodes {
   readonly #sorted = $derived(
     sorted(this.#all, this.sort.column, this.sort.descending, (id) => this.#looks(id).label),
   );
-  readonly #test = $derived(compile(this.filter, (id) => `${this.#looks(id).label}\n${id}`.toLowerCase()));
+  readonly #haystack = $derived(new Haystack(this.#sorted));
+  readonly #query = $derived(compile(this.filter, (id) => `${this.#looks(id).label}\n${id}`.toLowerCase()));
   /** The rows of the table. */
-  readonly rows = $derived(this.filter === '' ? this.#sorted : this.#sorted.filter(this.#test));
+  readonly rows = $derived(this.filter === '' ? this.#sorted : this.#haystack.fitting(this.#query));
   readonly values = $derived(new Values(this.#all, (id) => this.#looks(id).label));
   readonly total = $derived(this.#all.length);
   readonly reading = $derived(this.#regions.some(({ state }) => state.state === 'reading'));

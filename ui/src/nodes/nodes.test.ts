@@ -95,6 +95,21 @@ describe('nodes', () => {
     expect(nodes.chosen().map(({ nodeName }) => nodeName)).toEqual(['web-2', 'web-10']);
   });
 
+  it('looks for a word in one text, not row by row', () => {
+    nodes.take(batch());
+    nodes.typed = 'web';
+    expect(names(nodes)).toEqual(['web-2', 'web-10']);
+    for (const row of nodes.rows) {
+      Object.defineProperty(row, 'hay', {
+        get: () => {
+          throw new Error('a row was looked at');
+        },
+      });
+    }
+    nodes.typed = 'web-1';
+    expect(names(nodes)).toEqual(['web-10']);
+  });
+
   it('names the regions that could not be read', () => {
     const error = { code: 'unreachable' as const, message: 'No route.', detail: null };
     nodes.take(batch({ state: { state: 'failed', error }, whole: false, nodes: [] }));

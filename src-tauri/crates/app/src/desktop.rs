@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::bookmarks::{Bookmarks, SavedTunnel};
 use crate::error::Error;
 use crate::event::{Events, Outbox};
+use crate::ground::Ground;
 use crate::inventories::Inventories;
 use crate::kept::{Workspace, terminals};
 use crate::nodes;
@@ -89,13 +90,15 @@ impl Desktop {
         let memory = app.memory().clone();
         let parts = (outbox.clone(), tasks.clone());
         let inventories = Inventories::new(accounts.clone(), memory, parts.0, parts.1);
-        let engine = app.engine().clone();
-        let at =
-            |part: &Accounts| (part.clone(), inventories.clone(), outbox.clone(), tasks.clone());
-        let (a, i, o, t) = at(&accounts);
-        let terminals = Terminals::new(engine.clone(), a, i, o, t);
-        let (a, i, o, t) = at(&accounts);
-        let tunnels = Tunnels::new(engine, a, i, o, t);
+        let ground = Ground {
+            engine: app.engine().clone(),
+            accounts: accounts.clone(),
+            inventories: inventories.clone(),
+            outbox: outbox.clone(),
+            tasks: tasks.clone(),
+        };
+        let terminals = Terminals::new(ground.clone());
+        let tunnels = Tunnels::new(ground);
         let workspace = launch::workspace(&app, &accounts, &notices, options.opens_in_sandbox);
         if workspace.scope.profile_id.as_ref().is_some_and(|id| accounts.is_sandbox(id)) {
             let accounts = accounts.clone();

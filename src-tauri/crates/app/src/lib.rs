@@ -13,6 +13,7 @@ mod desktop;
 mod error;
 mod event;
 mod filter;
+mod ground;
 mod inventories;
 mod kept;
 mod ledger;

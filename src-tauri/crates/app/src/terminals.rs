@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use session::{Disturbance, Engine, TerminalHandle};
+use session::{Disturbance, TerminalHandle};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::Accounts;
 use crate::desktop::OutputSink;
-use crate::event::{Event, Outbox};
-use crate::inventories::Inventories;
-use crate::tasks::Tasks;
+use crate::event::Event;
+use crate::ground::Ground;
 use crate::view::{
     AppError, ErrorCode, InputEncoding, StartStep, TargetView, TerminalId, TerminalSize,
     TerminalState, TerminalStateView,
@@ -27,11 +25,7 @@ mod state;
 pub(crate) struct Terminals(Arc<Inner>);
 
 struct Inner {
-    engine: Engine,
-    accounts: Accounts,
-    inventories: Inventories,
-    outbox: Outbox,
-    tasks: Tasks,
+    ground: Ground,
     idle: idle::IdleTimeouts,
     terminals: Mutex<BTreeMap<TerminalId, Terminal>>,
 }
@@ -60,19 +54,9 @@ struct Terminal {
 }
 
 impl Terminals {
-    pub(crate) fn new(
-        engine: Engine,
-        accounts: Accounts,
-        inventories: Inventories,
-        outbox: Outbox,
-        tasks: Tasks,
-    ) -> Self {
+    pub(crate) fn new(ground: Ground) -> Self {
         Self(Arc::new(Inner {
-            engine,
-            accounts,
-            inventories,
-            outbox,
-            tasks,
+            ground,
             idle: idle::IdleTimeouts::default(),
             terminals: Mutex::default(),
         }))
@@ -116,11 +100,11 @@ impl Terminals {
         };
         let (stop, retry) = (terminal.stop.clone(), Arc::clone(&terminal.retry));
         let line = terminal.line.clone();
-        self.0.outbox.put(Event::Terminal(view));
+        self.0.ground.outbox.put(Event::Terminal(view));
         terminals.insert(id.clone(), terminal);
         drop(terminals);
         let task = run::Run::new(self.clone(), id, line, output, retry);
-        self.0.tasks.start(async move {
+        self.0.ground.tasks.start(async move {
             stop.run_until_cancelled_owned(task.run()).await;
         });
         Ok(())
@@ -197,7 +181,7 @@ impl Terminals {
             terminal.view.state,
             TerminalState::Reconnecting { .. } | TerminalState::Waiting { .. }
         ) {
-            self.0.engine.disturb(Disturbance::NetworkChanged);
+            self.0.ground.engine.disturb(Disturbance::NetworkChanged);
         }
         Ok(())
     }
@@ -234,7 +218,7 @@ impl Terminals {
             if terminal.view.state != before.state {
                 tracing::info!(terminal = %id.0, from = state::word(&before.state), to = state::word(&terminal.view.state), "terminal");
             }
-            self.0.outbox.put(Event::Terminal(terminal.view.clone()));
+            self.0.ground.outbox.put(Event::Terminal(terminal.view.clone()));
         }
     }
 

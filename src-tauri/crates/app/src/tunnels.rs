@@ -5,16 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session::{Disturbance, Engine, TunnelHandle};
+use session::{Disturbance, TunnelHandle};
 use tokio::sync::{Notify, watch};
 
-use crate::accounts::Accounts;
 use crate::bookmarks::SavedTunnel;
 use crate::clock;
 use crate::desktop::Program;
-use crate::event::{Event, Outbox};
-use crate::inventories::Inventories;
-use crate::tasks::Tasks;
+use crate::event::Event;
+use crate::ground::Ground;
 use crate::view::{
     AppError, ErrorCode, PortCheckView, Severity, TunnelBind, TunnelId, TunnelLogView, TunnelSpec,
     TunnelState, TunnelVia, TunnelView,
@@ -35,11 +33,7 @@ const PROGRAM_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Tunnels(Arc<Inner>);
 
 struct Inner {
-    engine: Engine,
-    accounts: Accounts,
-    inventories: Inventories,
-    outbox: Outbox,
-    tasks: Tasks,
+    ground: Ground,
     /// Somebody has connected to a tunnel.
     stirred: Notify,
     is_seen: AtomicBool,
@@ -64,24 +58,14 @@ struct Tunnel {
 }
 
 impl Tunnels {
-    pub(crate) fn new(
-        engine: Engine,
-        accounts: Accounts,
-        inventories: Inventories,
-        outbox: Outbox,
-        tasks: Tasks,
-    ) -> Self {
+    pub(crate) fn new(ground: Ground) -> Self {
         let tunnels = Self(Arc::new(Inner {
-            engine,
-            accounts,
-            inventories,
-            outbox,
-            tasks,
+            ground,
             stirred: Notify::new(),
             is_seen: AtomicBool::new(false),
             tunnels: Mutex::default(),
         }));
-        tunnels.0.tasks.start(traffic::watch(tunnels.clone()));
+        tunnels.0.ground.tasks.start(traffic::watch(tunnels.clone()));
         tunnels
     }
 
@@ -123,7 +107,7 @@ impl Tunnels {
         }
         let node_name = match &spec.via {
             TunnelVia::Node { node_id } => {
-                let node = self.0.inventories.node(&spec.profile_id, &spec.region, node_id);
+                let node = self.0.ground.inventories.node(&spec.profile_id, &spec.region, node_id);
                 node.map(|node| node.name.clone())
             }
             TunnelVia::Tag { .. } => None,
@@ -137,7 +121,7 @@ impl Tunnels {
             listening: Vec::new(),
             connections: 0,
         };
-        self.0.outbox.put(Event::Tunnel(view.clone()));
+        self.0.ground.outbox.put(Event::Tunnel(view.clone()));
         let (wish, wishes) = watch::channel(Wish { is_wanted, spec });
         let retry = Arc::new(Notify::new());
         let tunnel = Tunnel {
@@ -149,7 +133,7 @@ impl Tunnels {
         };
         tunnels.insert(id.clone(), tunnel);
         drop(tunnels);
-        self.0.tasks.start(run::Run::new(self.clone(), id, wishes, retry).run());
+        self.0.ground.tasks.start(run::Run::new(self.clone(), id, wishes, retry).run());
     }
 
     /// Stops a tunnel and forgets it.
@@ -194,7 +178,7 @@ impl Tunnels {
         let tunnel = tunnels.get(id).ok_or_else(no_such)?;
         tunnel.retry.notify_one();
         if tunnel.handle.is_some() {
-            self.0.engine.disturb(Disturbance::NetworkChanged);
+            self.0.ground.engine.disturb(Disturbance::NetworkChanged);
         }
         Ok(())
     }
@@ -285,7 +269,7 @@ impl Tunnels {
             is_new
         });
         if let Some(view) = told {
-            self.0.outbox.put(Event::Tunnel(view));
+            self.0.ground.outbox.put(Event::Tunnel(view));
         }
     }
 
@@ -309,7 +293,7 @@ impl Tunnels {
             tunnel.log.pop_front();
         }
         tunnel.log.push_back(line.clone());
-        self.0.outbox.put(Event::TunnelLog(line));
+        self.0.ground.outbox.put(Event::TunnelLog(line));
     }
 }
 

@@ -43,7 +43,7 @@ impl Run {
         output: OutputSink,
         retry: Arc<Notify>,
     ) -> Self {
-        let ready = terminals.0.accounts.ready();
+        let ready = terminals.0.ground.accounts.ready();
         Self { terminals, id, line, output, retry, ready }
     }
 
@@ -74,7 +74,7 @@ impl Run {
 
     async fn session(&mut self, target: &TargetView) -> Outcome {
         self.show(TerminalState::Starting { step: StartStep::Session });
-        let accounts = self.terminals.0.accounts.clone();
+        let accounts = self.terminals.0.ground.accounts.clone();
         let account = match accounts.open(&target.profile_id, &target.region).await {
             Ok(account) => account,
             Err(error) => return self.refused(error),
@@ -85,7 +85,7 @@ impl Run {
             size: size.map(|size| session::TerminalSize { cols: size.cols, rows: size.rows }),
             flow: OutputFlow::default(),
         };
-        let (handle, output) = self.terminals.0.engine.terminal(account.control(), spec);
+        let (handle, output) = self.terminals.0.ground.engine.terminal(account.control(), spec);
         self.line.send_replace(Line::Open(handle.clone()));
         // A size that came before there was anybody to tell it to.
         if let Some(size) = self.terminals.size(&self.id) {
@@ -109,8 +109,8 @@ impl Run {
         handle: &TerminalHandle,
         mut output: TerminalOutput,
     ) -> Outcome {
-        let subject = self.terminals.0.inventories.subject(target);
-        let accounts = self.terminals.0.accounts.clone();
+        let subject = self.terminals.0.ground.inventories.subject(target);
+        let accounts = self.terminals.0.ground.accounts.clone();
         let terminals = self.terminals.clone();
         let limit = terminals.0.idle.of(&target.profile_id, &target.region, account);
         tokio::pin!(limit);
@@ -171,7 +171,7 @@ impl Run {
                 ready = self.ready.recv() => {
                     // What waits for a sign-in in the middle of a session tries again at once.
                     if ready.is_ok_and(|profile| profile == target.profile_id) {
-                        terminals.0.engine.disturb(Disturbance::NetworkChanged);
+                        terminals.0.ground.engine.disturb(Disturbance::NetworkChanged);
                     }
                 }
             }

@@ -51,7 +51,7 @@ impl Run {
         wishes: watch::Receiver<Wish>,
         retry: Arc<Notify>,
     ) -> Self {
-        let ready = tunnels.0.accounts.ready();
+        let ready = tunnels.0.ground.accounts.ready();
         let (handle, shown) = (None, TunnelState::Stopped);
         Self { tunnels, id, wishes, retry, ready, handle, shown, was_up: false }
     }
@@ -105,7 +105,7 @@ impl Run {
             match outcome {
                 Outcome::Gone => {}
                 Outcome::Wait(error) => {
-                    self.tunnels.0.accounts.note_failed(&spec.profile_id, &error);
+                    self.tunnels.0.ground.accounts.note_failed(&spec.profile_id, &error);
                     self.show(TunnelState::Waiting { error }, &[]);
                     self.wait(&spec.profile_id, None).await;
                 }
@@ -121,7 +121,7 @@ impl Run {
                     self.wait(&spec.profile_id, Some(wait)).await;
                 }
                 Outcome::Failed { error, free_port } => {
-                    self.tunnels.0.accounts.note_failed(&spec.profile_id, &error);
+                    self.tunnels.0.ground.accounts.note_failed(&spec.profile_id, &error);
                     self.show(TunnelState::Failed { error, free_port }, &[]);
                     self.retry.notified().await;
                     tries = 0;
@@ -159,14 +159,15 @@ impl Run {
             node_id: node_id.to_owned(),
             node_name: String::new(),
         };
-        self.tunnels.0.inventories.subject(&target)
+        self.tunnels.0.ground.inventories.subject(&target)
     }
 
     async fn attempt(&mut self, spec: &TunnelSpec) -> Outcome {
-        let account = match self.tunnels.0.accounts.open(&spec.profile_id, &spec.region).await {
-            Ok(account) => account,
-            Err(error) => return refused(error),
-        };
+        let account =
+            match self.tunnels.0.ground.accounts.open(&spec.profile_id, &spec.region).await {
+                Ok(account) => account,
+                Err(error) => return refused(error),
+            };
         let node_id = match self.node(spec, &account).await {
             Ok(node_id) => node_id,
             Err(outcome) => return outcome,
@@ -238,10 +239,10 @@ impl Run {
                     match &shown {
                         TunnelState::Listening { .. } => {
                             self.was_up = true;
-                            self.tunnels.0.accounts.note_answered(&spec.profile_id, account);
+                            self.tunnels.0.ground.accounts.note_answered(&spec.profile_id, account);
                         }
                         TunnelState::Waiting { error } => {
-                            self.tunnels.0.accounts.note_failed(&spec.profile_id, error);
+                            self.tunnels.0.ground.accounts.note_failed(&spec.profile_id, error);
                         }
                         TunnelState::Failed { error, .. } => {
                             return Outcome::Failed { error: error.clone(), free_port: None };
@@ -263,7 +264,7 @@ impl Run {
                 () = self.retry.notified() => {}
                 ready = self.ready.recv() => {
                     if ready.is_ok_and(|profile| profile == spec.profile_id) {
-                        self.tunnels.0.engine.disturb(session::Disturbance::NetworkChanged);
+                        self.tunnels.0.ground.engine.disturb(session::Disturbance::NetworkChanged);
                     }
                 }
             }

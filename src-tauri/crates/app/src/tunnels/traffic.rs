@@ -72,7 +72,7 @@ impl Tunnels {
     fn tell_traffic(&self, tunnels: Vec<TunnelTraffic>) {
         if self.0.is_seen.load(Ordering::Relaxed) {
             let view = TunnelTrafficView { at_ms: clock::epoch_ms(), tunnels };
-            self.0.outbox.put(Event::TunnelTraffic(view));
+            self.0.ground.outbox.put(Event::TunnelTraffic(view));
         }
     }
 }

@@ -77,6 +77,47 @@ async fn a_taken_port_offers_a_free_one_and_the_change_is_taken() {
     soon(desktop.quit()).await;
 }
 
+/// What the node of [`World::target`] is called.
+fn name_of_target(world: &World) -> String {
+    let prod = &world.emulator.scenario().account("prod").expect("there").id;
+    let node = world.emulator.scenario().node(prod, MAIN_REGION, &world.target().node_id);
+    node.expect("there").name.clone()
+}
+
+#[tokio::test]
+async fn a_tunnel_names_its_node_before_it_is_ever_switched_on() {
+    let world = World::start().await;
+    let (desktop, mut events) = world.open();
+    let name = name_of_target(&world);
+    let id = desktop.tunnel_save(None, tunnel_spec(&world.target(), 80)).await.expect("saved");
+    let of_tunnel = |event| match event {
+        Event::Tunnel(view) => Some(view.node_name),
+        _ => None,
+    };
+    assert_eq!(next(&mut events, of_tunnel).await, None);
+    // Read for another reason, and it is called by its name.
+    desktop.scope_open(prod_scope()).await.expect("opened");
+    let named = next(&mut events, |event| of_tunnel(event).flatten());
+    assert_eq!(named.await, name);
+    // Through another node it has another name.
+    let nodes = desktop.scope_open(prod_scope()).await.expect("opened").remove(0).nodes;
+    let other = nodes.into_iter().find(|node| node.name != name).expect("another");
+    let target = TargetView { node_id: other.id, ..world.target() };
+    desktop.tunnel_save(Some(id.clone()), tunnel_spec(&target, 80)).await.expect("saved");
+    let named = next(&mut events, |event| of_tunnel(event).flatten());
+    assert_eq!(named.await, other.name);
+    desktop.tunnel_save(Some(id), tunnel_spec(&world.target(), 80)).await.expect("saved");
+    soon(desktop.quit()).await;
+
+    let asked = world.emulator.counts().requests;
+    let (desktop, _events) = world.open();
+    let tunnels = desktop.snapshot().await.expect("a snapshot").tunnels;
+    assert_eq!(tunnels[0].node_name.as_ref(), Some(&name));
+    assert_eq!(tunnels[0].state, TunnelState::Stopped);
+    assert_eq!(world.emulator.counts().requests, asked);
+    soon(desktop.quit()).await;
+}
+
 #[tokio::test]
 async fn a_tunnel_by_tag_finds_a_node_that_is_online() {
     let world = World::start().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws::{InventoryEvent, ManagedNode, Region};
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::account::Account;
 use crate::accounts::{Accounts, no_such};
@@ -45,6 +45,8 @@ struct Inner {
     outbox: Outbox,
     tasks: Tasks,
     turns: Semaphore,
+    /// Changes whenever a region has been read to its end.
+    readings: watch::Sender<()>,
     state: Mutex<State>,
 }
 
@@ -86,6 +88,7 @@ impl Inventories {
             outbox,
             tasks,
             turns: Semaphore::new(READ_AT_ONCE),
+            readings: watch::Sender::new(()),
             state: Mutex::default(),
         }));
         inventories.0.tasks.start(inventories.clone().refresh_now_and_then());
@@ -217,7 +220,12 @@ impl Inventories {
         }
     }
 
-    /// Answers a node as it is known, without asking anybody.
+    /// Hears whenever a region has been read to its end.
+    pub(crate) fn readings(&self) -> watch::Receiver<()> {
+        self.0.readings.subscribe()
+    }
+
+    /// Answers a node as it is known, now or from an earlier run, without asking AWS.
     pub(crate) fn node(
         &self,
         profile: &ProfileId,
@@ -225,6 +233,7 @@ impl Inventories {
         id: &str,
     ) -> Option<Arc<NodeView>> {
         let place = (profile.clone(), region.to_owned());
+        self.recall(&place);
         self.state().regions.get(&place)?.nodes.get(id).cloned()
     }
 
@@ -349,6 +358,7 @@ impl Inventories {
         drop(state);
         self.tell(place, InventoryState::Ready, Vec::new(), gone);
         self.0.accounts.note_count(&place.0, &place.1, nodes.len());
+        self.0.readings.send_replace(());
         let (memory, place) = (self.0.memory.clone(), place.clone());
         let tasks = self.0.tasks.clone();
         self.0.tasks.start(async move {

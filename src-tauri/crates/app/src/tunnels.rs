@@ -66,6 +66,7 @@ impl Tunnels {
             tunnels: Mutex::default(),
         }));
         tunnels.0.ground.tasks.start(traffic::watch(tunnels.clone()));
+        tunnels.0.ground.tasks.start(tunnels.clone().name_nodes());
         tunnels
     }
 
@@ -102,16 +103,15 @@ impl Tunnels {
                 !is_same
             };
             tunnel.wish.send_if_modified(change);
-            self.show(tunnel, |view| view.spec = shown);
+            self.show(tunnel, |view| {
+                if view.spec.via != shown.via {
+                    view.node_name = self.node_name(&shown);
+                }
+                view.spec = shown;
+            });
             return;
         }
-        let node_name = match &spec.via {
-            TunnelVia::Node { node_id } => {
-                let node = self.0.ground.inventories.node(&spec.profile_id, &spec.region, node_id);
-                node.map(|node| node.name.clone())
-            }
-            TunnelVia::Tag { .. } => None,
-        };
+        let node_name = self.node_name(&spec);
         let view = TunnelView {
             id: id.clone(),
             spec: spec.clone(),
@@ -134,6 +134,27 @@ impl Tunnels {
         tunnels.insert(id.clone(), tunnel);
         drop(tunnels);
         self.0.ground.tasks.start(run::Run::new(self.clone(), id, wishes, retry).run());
+    }
+
+    /// Says what a tunnel's node is called, as far as its inventory was ever read. Which one has
+    /// a tag is known only once it is up.
+    fn node_name(&self, spec: &TunnelSpec) -> Option<String> {
+        let TunnelVia::Node { node_id } = &spec.via else { return None };
+        let node = self.0.ground.inventories.node(&spec.profile_id, &spec.region, node_id);
+        node.map(|node| node.name.clone())
+    }
+
+    /// Calls nodes by what they are called at the end of each reading.
+    async fn name_nodes(self) {
+        let mut readings = self.0.ground.inventories.readings();
+        while readings.changed().await.is_ok() {
+            for tunnel in self.tunnels().values() {
+                let name = self.node_name(&tunnel.view.borrow().spec);
+                if name.is_some() {
+                    self.show(tunnel, |view| view.node_name = name);
+                }
+            }
+        }
     }
 
     /// Stops a tunnel and forgets it.

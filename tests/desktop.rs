@@ -284,18 +284,15 @@ impl Screen {
 
 /// A tunnel to the storefront's page on the node itself.
 fn tunnel_spec(target: &TargetView, remote_port: u16) -> TunnelSpec {
+    let via = TunnelVia::Node { node_id: target.node_id.clone() };
     TunnelSpec {
-        name: "page".to_owned(),
-        group: None,
-        profile_id: target.profile_id.clone(),
-        region: target.region.clone(),
-        via: TunnelVia::Node { node_id: target.node_id.clone() },
         remote_host: Some("wiki.internal".to_owned()),
-        remote_port,
-        local_port: 0,
-        bind: TunnelBind::Loopback,
-        start_at_launch: false,
-        on_demand: false,
-        idle_stop_minutes: None,
+        ..TunnelSpec::new(
+            "page",
+            target.profile_id.clone(),
+            target.region.as_str(),
+            via,
+            remote_port,
+        )
     }
 }

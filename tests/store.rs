@@ -1,6 +1,6 @@
 //! What a user saves is found again, and a file spoilt by hand is never lost.
 
-use app::view::{ProfileId, Theme, TunnelBind, TunnelId, TunnelSpec, TunnelVia};
+use app::view::{ProfileId, Theme, TunnelId, TunnelSpec, TunnelVia};
 use app::{App, AppConfig, SavedTunnel};
 
 fn open(folder: &std::path::Path) -> App {
@@ -8,19 +8,14 @@ fn open(folder: &std::path::Path) -> App {
 }
 
 fn tunnel(name: &str) -> SavedTunnel {
+    let via = TunnelVia::Tag { key: "Role".into(), value: "jump".into() };
     let spec = TunnelSpec {
-        name: name.into(),
         group: Some("shop".into()),
-        profile_id: ProfileId("acme-prod".into()),
-        region: "eu-west-1".into(),
-        via: TunnelVia::Tag { key: "Role".into(), value: "jump".into() },
         remote_host: Some("orders-db".into()),
-        remote_port: 5432,
         local_port: 15432,
-        bind: TunnelBind::Loopback,
         start_at_launch: true,
-        on_demand: false,
-        idle_stop_minutes: None,
+        lanes: 3,
+        ..TunnelSpec::new(name, ProfileId("acme-prod".into()), "eu-west-1", via, 5432)
     };
     SavedTunnel { id: TunnelId(format!("id of {name}")), spec }
 }

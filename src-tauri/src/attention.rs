@@ -192,7 +192,7 @@ fn regained(tunnel: &TunnelView) -> Deed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use app::view::{TunnelBind, TunnelSpec, TunnelVia};
+    use crate::testing;
 
     #[test]
     fn a_short_loss_is_not_worth_a_word() {
@@ -276,27 +276,6 @@ mod tests {
     }
 
     fn tunnel(state: TunnelState) -> Event {
-        Event::Tunnel(TunnelView {
-            id: TunnelId("t".to_owned()),
-            spec: TunnelSpec {
-                name: "orders".to_owned(),
-                group: None,
-                profile_id: ProfileId("p".to_owned()),
-                region: "eu-central-1".to_owned(),
-                via: TunnelVia::Node { node_id: "i-0".to_owned() },
-                remote_host: None,
-                remote_port: 5432,
-                local_port: 5432,
-                bind: TunnelBind::Loopback,
-                start_at_launch: false,
-                on_demand: false,
-                idle_stop_minutes: None,
-            },
-            wanted: true,
-            state,
-            node_name: None,
-            listening: vec!["127.0.0.1:5432".to_owned()],
-            connections: 0,
-        })
+        Event::Tunnel(testing::tunnel("t", "orders", state))
     }
 }

@@ -16,6 +16,8 @@ mod openers;
 mod quit;
 mod sandbox;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod tray;
 mod window;
 

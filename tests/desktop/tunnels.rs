@@ -119,6 +119,41 @@ async fn a_tunnel_names_its_node_before_it_is_ever_switched_on() {
 }
 
 #[tokio::test]
+async fn lanes_and_address_of_a_tunnel_are_those_chosen() {
+    let world = World::start().await;
+    let (desktop, mut events) = world.open();
+    let address = "127.0.0.1".to_owned();
+    let wanted = TunnelSpec {
+        lanes: 2,
+        bind: TunnelBind::Address { address },
+        ..tunnel_spec(&world.target(), 80)
+    };
+    let many = TunnelSpec { lanes: 17, ..wanted.clone() };
+    let refused = desktop.tunnel_save(None, many).await.expect_err("too many");
+    assert_eq!(refused.code, ErrorCode::Invalid);
+    let id = desktop.tunnel_save(None, wanted).await.expect("saved");
+    desktop.tunnel_switch(id.clone(), true).await.expect("switched");
+    let up = tunnel_state(&mut events, |s| matches!(s, TunnelState::Listening { .. })).await;
+    assert_eq!(up.listening.len(), 1, "{:?}", up.listening);
+    assert!(up.listening[0].starts_with("127.0.0.1:"));
+    assert_eq!(world.emulator.sessions().active().len(), 1);
+    // Another session comes with the second of two connections at once.
+    let _first = TcpStream::connect(&up.listening[0]).await.expect("somebody listens");
+    let _second = TcpStream::connect(&up.listening[0]).await.expect("somebody listens");
+    soon(async {
+        while world.emulator.sessions().active().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon(desktop.quit()).await;
+    assert!(world.emulator.sessions().active().is_empty());
+    let (desktop, _events) = world.open();
+    assert_eq!(desktop.snapshot().await.expect("a snapshot").tunnels[0].spec.lanes, 2);
+    soon(desktop.quit()).await;
+}
+
+#[tokio::test]
 async fn a_tunnel_by_tag_finds_a_node_that_is_online() {
     let world = World::start().await;
     let (desktop, mut events) = world.open();

@@ -863,6 +863,11 @@ export type TunnelSpec = {
 	onDemand: boolean,
 	/**  Ends the session after so many quiet minutes (with `on_demand`); none: never. */
 	idleStopMinutes: number | null,
+	/**
+	 *  Sessions it may use at once, 1 to 16. Agents send less than a megabyte a second through
+	 *  each; each is a session in the account's audit log.
+	 */
+	lanes: number,
 };
 
 /**  `stopped → starting → listening ⇄ reconnecting`; `ready` is listening without a session. */

@@ -185,8 +185,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
     use app::AppError;
-    use app::view::{ProfileId, TunnelBind, TunnelSpec, TunnelVia};
 
     #[test]
     fn tunnels_stand_under_their_groups_in_the_order_of_the_bookmarks() {
@@ -280,27 +280,8 @@ mod tests {
     }
 
     fn tunnel(name: &str, group: Option<&str>, state: TunnelState) -> TunnelView {
-        TunnelView {
-            id: TunnelId(name.to_owned()),
-            spec: TunnelSpec {
-                name: name.to_owned(),
-                group: group.map(str::to_owned),
-                profile_id: ProfileId("p".to_owned()),
-                region: "eu-central-1".to_owned(),
-                via: TunnelVia::Node { node_id: "i-0".to_owned() },
-                remote_host: None,
-                remote_port: 5432,
-                local_port: 5432,
-                bind: TunnelBind::Loopback,
-                start_at_launch: false,
-                on_demand: false,
-                idle_stop_minutes: None,
-            },
-            wanted: state != TunnelState::Stopped,
-            state,
-            node_name: None,
-            listening: vec!["127.0.0.1:5432".to_owned()],
-            connections: 0,
-        }
+        let mut tunnel = testing::tunnel(name, name, state);
+        tunnel.spec.group = group.map(str::to_owned);
+        tunnel
     }
 }

@@ -160,6 +160,7 @@ export class PretendTunnels {
       startAtLaunch: false,
       onDemand: false,
       idleStopMinutes: null,
+      lanes: 1,
     };
     const through = { kind: 'node' as const, nodeId: jump.nodeId };
     const win = targetNamed(this.places, 'acme-dev', 'win-ad-1');

@@ -30,6 +30,7 @@ export class TunnelForm {
   startAtLaunch = $state(false);
   onDemand = $state(false);
   idleStop = $state('');
+  lanes = $state('1');
   port = $state.raw<PortCheckView | null>(null);
   error = $state.raw<AppError | null>(null);
   saving = $state(false);
@@ -57,6 +58,7 @@ export class TunnelForm {
     localPort:
       this.localPort.trim() !== '' && this.local === null ? 'A number from 1 to 65 535, or empty.' : '',
     idleStop: this.idleStop.trim() !== '' && portOf(this.idleStop) === null ? 'Minutes, or empty.' : '',
+    lanes: lanesOf(this.lanes) === null ? 'A number from 1 to 16.' : '',
   });
   readonly complete = $derived(Object.values(this.problems).every((problem) => problem === ''));
   readonly bind = $derived<TunnelBind>(
@@ -93,6 +95,7 @@ export class TunnelForm {
     form.startAtLaunch = spec.startAtLaunch;
     form.onDemand = spec.onDemand;
     form.idleStop = spec.idleStopMinutes === null ? '' : String(spec.idleStopMinutes);
+    form.lanes = String(spec.lanes);
     return form;
   }
 
@@ -129,6 +132,7 @@ export class TunnelForm {
       startAtLaunch: this.startAtLaunch,
       onDemand: this.onDemand,
       idleStopMinutes: this.onDemand ? portOf(this.idleStop) : null,
+      lanes: lanesOf(this.lanes) ?? 1,
     };
   }
 
@@ -161,6 +165,12 @@ export const openForm = new Open();
 function portOf(text: string): number | null {
   const port = Number(text.trim());
   return /^\d+$/.test(text.trim()) && port >= 1 && port <= 65_535 ? port : null;
+}
+
+/** Empty: one. */
+function lanesOf(text: string): number | null {
+  const lanes = text.trim() === '' ? 1 : portOf(text);
+  return lanes !== null && lanes <= 16 ? lanes : null;
 }
 
 /** Low ports need rights: 80 becomes 8080, 443 becomes 8443, 22 becomes 10022. */

@@ -21,6 +21,7 @@ const spec: TunnelSpec = {
   startAtLaunch: false,
   onDemand: false,
   idleStopMinutes: null,
+  lanes: 3,
 };
 const tunnel = (change: Partial<TunnelView> = {}): TunnelView => ({
   id: 't1',
@@ -179,6 +180,8 @@ describe('form', () => {
     expect(await form.save(true)).toBe(false);
     expect(form.problems.node).not.toBe('');
     expect(form.problems.remotePort).not.toBe('');
+    form.lanes = '17';
+    expect(form.problems.lanes).not.toBe('');
     expect(fake.of('tunnelSave')).toEqual([]);
   });
 

@@ -91,6 +91,7 @@ async function remoteDesktop(target: TargetView): Promise<void> {
       startAtLaunch: false,
       onDemand: false,
       idleStopMinutes: null,
+      lanes: 1,
     }));
   await call.tunnelSwitch(id, true);
   await call.tunnelProgram(id);

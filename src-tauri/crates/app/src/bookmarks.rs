@@ -94,23 +94,12 @@ impl Stored for Bookmarks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{ProfileId, TunnelBind, TunnelVia};
+    use crate::view::{ProfileId, TunnelVia};
 
     fn tunnel(id: &str, name: &str) -> SavedTunnel {
-        let spec = TunnelSpec {
-            name: name.to_owned(),
-            group: None,
-            profile_id: ProfileId("acme".to_owned()),
-            region: "eu-west-1".to_owned(),
-            via: TunnelVia::Node { node_id: "i-01234567".to_owned() },
-            remote_host: None,
-            remote_port: 80,
-            local_port: 0,
-            bind: TunnelBind::Loopback,
-            start_at_launch: false,
-            on_demand: false,
-            idle_stop_minutes: None,
-        };
+        let profile = ProfileId("acme".to_owned());
+        let via = TunnelVia::Node { node_id: "i-01234567".to_owned() };
+        let spec = TunnelSpec::new(name, profile, "eu-west-1", via, 80);
         SavedTunnel { id: TunnelId(id.to_owned()), spec }
     }
 

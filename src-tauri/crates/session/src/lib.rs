@@ -59,4 +59,4 @@ pub use stdio::{StdioHandle, StdioOutput, StdioSpec};
 pub use surroundings::Disturbance;
 pub use terminal::{TerminalHandle, TerminalOutput, TerminalSize, TerminalSpec};
 pub use transport::{DialError, Network, Proxies};
-pub use tunnel::{LocalSpec, TunnelDocument, TunnelHandle, TunnelSpec, TunnelStats};
+pub use tunnel::{LocalSpec, MOST_LANES, TunnelDocument, TunnelHandle, TunnelSpec, TunnelStats};

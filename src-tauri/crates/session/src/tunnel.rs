@@ -39,7 +39,7 @@ const EVENTS_KEPT: usize = 64;
 /// Connections a tunnel carries at once unless told otherwise.
 const CONNECTION_LIMIT: usize = 1024;
 /// Most sessions one tunnel may use at once.
-const MOST_LANES: u8 = 16;
+pub const MOST_LANES: u8 = 16;
 
 /// Where a tunnel listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

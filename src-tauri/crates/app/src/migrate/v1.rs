@@ -153,7 +153,6 @@ struct Tunnel {
     #[serde(default)]
     bind: Vec<IpAddr>,
     #[serde(default)]
-    #[expect(dead_code, reason = "no later version has it")]
     lanes: u8,
 }
 
@@ -173,18 +172,19 @@ impl TryFrom<Bookmarks> for now::Bookmarks {
                 Some(tunnel) => live.tunnels.push(now::SavedTunnel {
                     id: TunnelId(id),
                     spec: TunnelSpec {
-                        name: bookmark.name,
                         group: bookmark.group,
-                        profile_id,
-                        region,
-                        via: via(bookmark.node),
                         remote_host: tunnel.host,
-                        remote_port: tunnel.port,
                         local_port: tunnel.local_port.unwrap_or_default(),
                         bind: bind(&tunnel.bind),
                         start_at_launch: bookmark.starts_with_app,
-                        on_demand: false,
-                        idle_stop_minutes: None,
+                        lanes: tunnel.lanes.clamp(1, session::MOST_LANES),
+                        ..TunnelSpec::new(
+                            bookmark.name,
+                            profile_id,
+                            region,
+                            via(bookmark.node),
+                            tunnel.port,
+                        )
                     },
                 }),
                 None => live.nodes.push(NodeBookmarkView {
@@ -298,6 +298,7 @@ lanes = 2
         assert_eq!((&tunnel.spec.via, &tunnel.spec.bind), (&via, &TunnelBind::Loopback));
         assert_eq!((tunnel.spec.remote_port, tunnel.spec.local_port), (5432, 15432));
         assert!(tunnel.spec.start_at_launch);
+        assert_eq!(tunnel.spec.lanes, 2);
     }
 
     #[test]

@@ -45,6 +45,12 @@ pub(crate) fn check_spec(spec: &TunnelSpec) -> Result<(), AppError> {
     if spec.idle_stop_minutes == Some(0) {
         return wrong("The idle stop must be at least one minute.");
     }
+    if !(1..=session::MOST_LANES).contains(&spec.lanes) {
+        return Err(invalid(format!(
+            "A tunnel may use 1 to {} sessions at once.",
+            session::MOST_LANES
+        )));
+    }
     let is_host = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
     if spec.remote_host.as_deref().is_some_and(|host| !is_host(host)) {
         return wrong("The remote host must be a name or an address without blanks.");

@@ -1,10 +1,10 @@
 //! The task of one tunnel: brings about what is wanted and shows how it goes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use session::{ControlError, LocalSpec, TunnelEvent, TunnelHandle};
+use session::{ControlError, LocalSpec, MOST_LANES, TunnelEvent, TunnelHandle};
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::{Tunnels, Wish, port, state};
@@ -178,15 +178,8 @@ impl Run {
             Ok(addresses) => addresses,
             Err(error) => return Outcome::Failed { error, free_port: None },
         };
-        let idle_stop = spec.idle_stop_minutes.filter(|_| spec.on_demand);
-        let wanted = session::TunnelSpec {
-            host: spec.remote_host.clone(),
-            local: LocalSpec::Tcp { addresses: addresses.clone(), port: spec.local_port },
-            on_demand: spec.on_demand,
-            idle_stop: idle_stop.map(|minutes| Duration::from_secs(u64::from(minutes) * 60)),
-            ..session::TunnelSpec::new(node_id, spec.remote_port)
-        };
-        match self.tunnels.0.engine.tunnel(account.control(), wanted) {
+        let wanted = wanted(spec, node_id, addresses.clone());
+        match self.tunnels.0.ground.engine.tunnel(account.control(), wanted) {
             Ok(handle) => {
                 self.handle = Some(handle.clone());
                 self.tunnels.set_handle(&self.id, Some(handle.clone()));
@@ -296,7 +289,10 @@ impl Run {
             }
             Ok(TunnelEvent::CustomerMessage { text }) => (Severity::Info, text),
             Ok(TunnelEvent::PacedByAgent { connections }) => {
-                (Severity::Info, format!("The agent's pace holds {connections} connections back"))
+                let held = format!("The agent's pace holds {connections} connections back");
+                let lanes = self.wishes.borrow().spec.lanes;
+                let more = if lanes < MOST_LANES { "; more lanes would carry them" } else { "" };
+                (Severity::Info, format!("{held}{more}"))
             }
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 self.tunnels.0.stirred.notify_one();
@@ -327,6 +323,19 @@ impl Run {
     }
 }
 
+/// Tells the engine what a tunnel is.
+fn wanted(spec: &TunnelSpec, node_id: String, addresses: Vec<IpAddr>) -> session::TunnelSpec {
+    let idle_stop = spec.idle_stop_minutes.filter(|_| spec.on_demand);
+    session::TunnelSpec {
+        host: spec.remote_host.clone(),
+        local: LocalSpec::Tcp { addresses, port: spec.local_port },
+        lanes: spec.lanes,
+        on_demand: spec.on_demand,
+        idle_stop: idle_stop.map(|minutes| Duration::from_secs(u64::from(minutes) * 60)),
+        ..session::TunnelSpec::new(node_id, spec.remote_port)
+    }
+}
+
 /// Says why a node chosen by its tag has gone away: a sister may have the same tag.
 fn away<'a>(spec: &TunnelSpec, state: &'a session::TunnelState) -> Option<&'a Arc<session::Error>> {
     let TunnelVia::Tag { .. } = spec.via else { return None };
@@ -342,5 +351,31 @@ fn refused(error: AppError) -> Outcome {
         Outcome::Later(error)
     } else {
         Outcome::Failed { error, free_port: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_chosen_reaches_the_engine() {
+        let via = TunnelVia::Node { node_id: "i-1".to_owned() };
+        let plain = TunnelSpec::new("db", ProfileId("p".to_owned()), "r", via, 5432);
+        let engine = |spec: &TunnelSpec| wanted(spec, "i-1".to_owned(), Vec::new());
+        let few = engine(&TunnelSpec { idle_stop_minutes: Some(5), ..plain.clone() });
+        assert_eq!((few.lanes, few.on_demand, few.idle_stop), (1, false, None));
+        let all = engine(&TunnelSpec {
+            remote_host: Some("orders-db".to_owned()),
+            local_port: 15_432,
+            on_demand: true,
+            idle_stop_minutes: Some(5),
+            lanes: 4,
+            ..plain
+        });
+        assert_eq!((all.lanes, all.on_demand), (4, true));
+        assert_eq!(all.idle_stop, Some(Duration::from_secs(300)));
+        assert_eq!(all.destination(), "orders-db:5432");
+        assert_eq!(all.local, LocalSpec::Tcp { addresses: Vec::new(), port: 15_432 });
     }
 }

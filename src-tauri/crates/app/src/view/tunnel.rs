@@ -53,6 +53,36 @@ pub struct TunnelSpec {
     pub on_demand: bool,
     /// Ends the session after so many quiet minutes (with `on_demand`); none: never.
     pub idle_stop_minutes: Option<u16>,
+    /// Sessions it may use at once, 1 to 16. Agents send less than a megabyte a second through
+    /// each; each is a session in the account's audit log.
+    pub lanes: u8,
+}
+
+impl TunnelSpec {
+    /// A tunnel to a port of the node itself, with nothing chosen that need not be.
+    pub fn new(
+        name: impl Into<String>,
+        profile_id: ProfileId,
+        region: impl Into<String>,
+        via: TunnelVia,
+        remote_port: u16,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            group: None,
+            profile_id,
+            region: region.into(),
+            via,
+            remote_host: None,
+            remote_port,
+            local_port: 0,
+            bind: TunnelBind::Loopback,
+            start_at_launch: false,
+            on_demand: false,
+            idle_stop_minutes: None,
+            lanes: 1,
+        }
+    }
 }
 
 /// The node a tunnel leads through.

@@ -77,6 +77,16 @@ struct Tunnel {
     on_demand: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     idle_stop_minutes: Option<u16>,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    lanes: u8,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn is_one(lanes: &u8) -> bool {
+    *lanes == 1
 }
 
 impl TryFrom<Bookmarks> for now::Bookmarks {
@@ -143,6 +153,7 @@ impl TryFrom<Tunnel> for now::SavedTunnel {
             start_at_launch: file.start_at_launch,
             on_demand: file.on_demand,
             idle_stop_minutes: file.idle_stop_minutes,
+            lanes: file.lanes.clamp(1, session::MOST_LANES),
         };
         Ok(Self { id: TunnelId(file.id), spec })
     }
@@ -195,6 +206,7 @@ impl From<&now::SavedTunnel> for Tunnel {
             start_at_launch: spec.start_at_launch,
             on_demand: spec.on_demand,
             idle_stop_minutes: spec.idle_stop_minutes,
+            lanes: spec.lanes,
         }
     }
 }
@@ -235,6 +247,7 @@ bind = "192.168.1.5"
 start_at_launch = true
 on_demand = true
 idle_stop_minutes = 10
+lanes = 4
 "#;
 
     #[test]
@@ -243,6 +256,17 @@ idle_stop_minutes = 10
         let written = bookmarks_text(&read).expect("written");
         let body = written.split_once("\n\n").map_or("", |(_, body)| body);
         assert_eq!(body.trim(), BOOKMARKS.trim());
+    }
+
+    #[test]
+    fn lanes_out_of_bounds_are_brought_within() {
+        for (written, read) in [("", 1), ("lanes = 0\n", 1), ("lanes = 99\n", 16)] {
+            let text = format!(
+                "[[tunnel]]\nname = \"x\"\nprofile = \"p\"\nregion = \"r\"\nremote_port = 1\n\
+                 node = \"i\"\n{written}"
+            );
+            assert_eq!(bookmarks(&text).expect("read").tunnels[0].spec.lanes, read, "{written}");
+        }
     }
 
     #[test]

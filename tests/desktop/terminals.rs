@@ -31,6 +31,21 @@ async fn what_is_typed_is_run_and_what_it_prints_is_read() {
 }
 
 #[tokio::test]
+async fn whom_the_shell_runs_as_is_told() {
+    let world = World::start().await;
+    let (desktop, mut events) = world.open();
+    let mut screen = Screen::open(&desktop, world.target()).await;
+    let user = next(&mut events, |event| match event {
+        Event::Terminal(view) => view.user,
+        _ => None,
+    });
+    let user = user.await;
+    screen.type_in(&desktop, "echo I am $USER\r").await;
+    screen.wait_for(&desktop, &format!("I am {user}")).await;
+    soon(desktop.quit()).await;
+}
+
+#[tokio::test]
 async fn a_cut_is_seen_as_reconnecting_and_over_as_connected() {
     let world = World::start().await;
     let (desktop, mut events) = world.open();

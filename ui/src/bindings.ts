@@ -790,7 +790,10 @@ export type TerminalStateView = {
 	target: TargetView,
 	/**  Where it stands. */
 	state: TerminalState,
-	/**  The account on the node, once known: `ssm-user`. */
+	/**
+	 *  Whom the shell runs as on the node: `ssm-user`, once the account's preferences say that it
+	 *  is nobody else. None where they leave that to tags of the caller.
+	 */
 	user: string | null,
 	/**  When AWS will end the session if nothing is typed or printed. */
 	idleEndMs: number | null,

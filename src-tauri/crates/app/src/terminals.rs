@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws::Platform;
 use bytes::Bytes;
 use session::{Disturbance, TerminalHandle};
 use tokio::sync::watch;
@@ -12,11 +13,11 @@ use crate::desktop::OutputSink;
 use crate::event::Event;
 use crate::ground::Ground;
 use crate::view::{
-    AppError, ErrorCode, InputEncoding, StartStep, TargetView, TerminalId, TerminalSize,
-    TerminalState, TerminalStateView,
+    AppError, ErrorCode, InputEncoding, NodePlatform, StartStep, TargetView, TerminalId,
+    TerminalSize, TerminalState, TerminalStateView,
 };
 
-mod idle;
+mod preferences;
 mod run;
 mod state;
 
@@ -26,7 +27,7 @@ pub(crate) struct Terminals(Arc<Inner>);
 
 struct Inner {
     ground: Ground,
-    idle: idle::IdleTimeouts,
+    preferences: preferences::Preferences,
     terminals: Mutex<BTreeMap<TerminalId, Terminal>>,
 }
 
@@ -57,7 +58,7 @@ impl Terminals {
     pub(crate) fn new(ground: Ground) -> Self {
         Self(Arc::new(Inner {
             ground,
-            idle: idle::IdleTimeouts::default(),
+            preferences: preferences::Preferences::default(),
             terminals: Mutex::default(),
         }))
     }
@@ -219,6 +220,18 @@ impl Terminals {
                 tracing::info!(terminal = %id.0, from = state::word(&before.state), to = state::word(&terminal.view.state), "terminal");
             }
             self.0.ground.outbox.put(Event::Terminal(terminal.view.clone()));
+        }
+    }
+
+    /// Tells a node's kind, as far as it is known.
+    fn platform(&self, target: &TargetView) -> Platform {
+        let inventories = &self.0.ground.inventories;
+        let node = inventories.node(&target.profile_id, &target.region, &target.node_id);
+        match node.map(|node| node.platform) {
+            Some(NodePlatform::Linux) => Platform::Linux,
+            Some(NodePlatform::Windows) => Platform::Windows,
+            Some(NodePlatform::Macos) => Platform::MacOs,
+            Some(NodePlatform::Unknown) | None => Platform::Unknown,
         }
     }
 

@@ -35,5 +35,5 @@ pub use inventory::{Inventory, InventoryEvent};
 pub use node::{ManagedNode, NodeId, NotANodeId, PingStatus, Platform};
 pub use profile::{Profile, ProfileKind, Profiles, RoleSource, SignInSettings};
 pub use region::{Partition, Region, Regions};
-pub use sessions::SessionRecord;
+pub use sessions::{SessionPreferences, SessionRecord};
 pub use sign_in::{Asking, Portal, Role, SignInError, SignInToken, SignIns};

@@ -1,4 +1,4 @@
-//! What the service remembers of sessions: those on one node, and how long a quiet one may last.
+//! What the service remembers of sessions, and what the account prefers of them.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +11,15 @@ use session::SessionId;
 use crate::client::Client;
 use crate::endpoints::Service;
 use crate::error::CallError;
+use crate::node::Platform;
 
 /// The document with the account's session preferences.
 const PREFERENCES: &str = "SSM-SessionManagerRunShell";
 /// What the preferences leave open.
 const USUAL_IDLE_TIMEOUT: Duration = Duration::from_secs(20 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
+/// Whom agents run shells as, and make for it, unless they are told otherwise.
+const USUAL_USER: &str = "ssm-user";
 
 /// A session as the service remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,53 @@ pub struct SessionRecord {
     pub started: SystemTime,
     /// When it ended; none while it lives.
     pub ended: Option<SystemTime>,
+}
+
+/// What an account prefers of the shells in one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPreferences {
+    /// How long a session may be quiet before the service ends it.
+    pub idle_timeout: Duration,
+    /// Shells on Linux and macOS run as a user that the caller's tags or the preferences name;
+    /// which of them cannot be known from here.
+    pub has_run_as: bool,
+}
+
+impl Default for SessionPreferences {
+    fn default() -> Self {
+        Self { idle_timeout: USUAL_IDLE_TIMEOUT, has_run_as: false }
+    }
+}
+
+impl SessionPreferences {
+    /// Says whom a shell runs as on a node of this kind; none where that is for others to say.
+    pub fn user(&self, platform: Platform) -> Option<&'static str> {
+        match platform {
+            Platform::Windows => Some(USUAL_USER),
+            Platform::Linux | Platform::MacOs | Platform::Unknown => {
+                (!self.has_run_as).then_some(USUAL_USER)
+            }
+        }
+    }
+
+    /// Reads the document; what it leaves out or says in no known way is as usual.
+    fn of(document: &str) -> Self {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let input = |name: &str| document.get("inputs").and_then(|inputs| inputs.get(name));
+        // Minutes stand there as text, flags as what they are; either has been seen as the other.
+        let minutes = input("idleSessionTimeout").and_then(|minutes| {
+            let text = minutes.as_str().and_then(|text| text.parse().ok());
+            text.or_else(|| u32::try_from(minutes.as_u64()?).ok())
+        });
+        let has_run_as = input("runAsEnabled").and_then(|flag| {
+            let text = flag.as_str().and_then(|text| text.parse().ok());
+            text.or_else(|| flag.as_bool())
+        });
+        Self {
+            idle_timeout: minutes.map_or(USUAL_IDLE_TIMEOUT, |minutes: u32| MINUTE * minutes),
+            has_run_as: has_run_as.unwrap_or_default(),
+        }
+    }
 }
 
 impl Client {
@@ -71,13 +121,12 @@ impl Client {
         Ok(output.sessions().iter().filter_map(record).collect())
     }
 
-    /// Asks how long a session may be quiet before the service ends it, by the account's
-    /// preferences. Safe to drop.
+    /// Asks what the account prefers of its shells. Safe to drop.
     ///
     /// # Errors
     ///
     /// [`CallError`] when the preferences may not be read.
-    pub async fn idle_timeout(&self) -> Result<Duration, CallError> {
+    pub async fn session_preferences(&self) -> Result<SessionPreferences, CallError> {
         let call = self.call(Service::Ssm, "GetDocument");
         let output = call
             .run(|| {
@@ -89,9 +138,9 @@ impl Client {
             })
             .await;
         match output {
-            Ok(output) => Ok(idle_timeout(output.content().unwrap_or_default())),
+            Ok(output) => Ok(SessionPreferences::of(output.content().unwrap_or_default())),
             // An account whose preferences nobody ever changed has no such document.
-            Err(error) if error.is_code("InvalidDocument") => Ok(USUAL_IDLE_TIMEOUT),
+            Err(error) if error.is_code("InvalidDocument") => Ok(SessionPreferences::default()),
             Err(error) => Err(error),
         }
     }
@@ -107,28 +156,36 @@ fn record(session: &Session) -> Option<SessionRecord> {
     })
 }
 
-/// Reads the minutes, which the document holds as text, out of the preferences.
-fn idle_timeout(document: &str) -> Duration {
-    let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let minutes = document.pointer("/inputs/idleSessionTimeout").and_then(|minutes| {
-        let text = minutes.as_str().and_then(|text| text.parse().ok());
-        text.or_else(|| u32::try_from(minutes.as_u64()?).ok())
-    });
-    minutes.map_or(USUAL_IDLE_TIMEOUT, |minutes: u32| MINUTE * minutes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn with(inputs: &str) -> SessionPreferences {
+        SessionPreferences::of(&format!(r#"{{"schemaVersion": "1.0", "inputs": {{{inputs}}}}}"#))
+    }
+
     #[test]
     fn the_idle_timeout_is_read_from_the_preferences() {
-        let with = |value: &str| format!(r#"{{"inputs": {{"idleSessionTimeout": {value}}}}}"#);
-        assert_eq!(idle_timeout(&with("\"45\"")), Duration::from_secs(45 * 60));
-        assert_eq!(idle_timeout(&with("7")), Duration::from_secs(7 * 60));
-        let absurd = with(&format!("\"{}\"", u64::MAX));
-        for other in [with("\"\""), absurd, "{}".to_owned(), String::new()] {
-            assert_eq!(idle_timeout(&other), USUAL_IDLE_TIMEOUT, "{other}");
+        let timeout = |value: &str| with(&format!(r#""idleSessionTimeout": {value}"#)).idle_timeout;
+        assert_eq!(timeout("\"45\""), Duration::from_secs(45 * 60));
+        assert_eq!(timeout("7"), Duration::from_secs(7 * 60));
+        assert_eq!(timeout("\"\""), USUAL_IDLE_TIMEOUT);
+        assert_eq!(timeout(&u64::MAX.to_string()), USUAL_IDLE_TIMEOUT);
+        for other in ["{}", "", "no JSON"] {
+            assert_eq!(SessionPreferences::of(other), SessionPreferences::default(), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_user_of_a_shell_is_told_only_where_it_is_known() {
+        let usual = with(r#""runAsEnabled": false, "runAsDefaultUser": """#);
+        assert_eq!(usual.user(Platform::Linux), Some("ssm-user"));
+        // A tag of whoever asks may name another than the preferences do.
+        for run_as in
+            [r#""runAsEnabled": true, "runAsDefaultUser": "ops""#, r#""runAsEnabled": "true""#]
+        {
+            assert_eq!(with(run_as).user(Platform::Linux), None, "{run_as}");
+            assert_eq!(with(run_as).user(Platform::Windows), Some("ssm-user"), "{run_as}");
         }
     }
 }

@@ -112,10 +112,11 @@ impl Run {
         let subject = self.terminals.0.ground.inventories.subject(target);
         let accounts = self.terminals.0.ground.accounts.clone();
         let terminals = self.terminals.clone();
-        let limit = terminals.0.idle.of(&target.profile_id, &target.region, account);
-        tokio::pin!(limit);
+        let preferences = &terminals.0.preferences;
+        let preferred = preferences.of(&target.profile_id, &target.region, account);
+        tokio::pin!(preferred);
         let mut idle = Idle::new();
-        let mut is_limit_known = false;
+        let mut has_asked = false;
         let mut states = handle.state();
         states.mark_changed();
         let mut was_ready = false;
@@ -162,11 +163,14 @@ impl Run {
                         states.mark_changed();
                     }
                 },
-                found = &mut limit, if was_ready && !is_limit_known => {
-                    is_limit_known = true;
-                    if let Some(end_ms) = idle.limited(found) {
-                        terminals.show(&self.id, &self.line, |view| view.idle_end_ms = Some(end_ms));
-                    }
+                found = &mut preferred, if was_ready && !has_asked => {
+                    has_asked = true;
+                    let user = found.as_ref().and_then(|found| found.user(terminals.platform(target)));
+                    let end_ms = idle.limited(found.map(|found| found.idle_timeout));
+                    terminals.show(&self.id, &self.line, |view| {
+                        view.user = user.map(str::to_owned);
+                        view.idle_end_ms = end_ms.or(view.idle_end_ms);
+                    });
                 }
                 ready = self.ready.recv() => {
                     // What waits for a sign-in in the middle of a session tries again at once.
@@ -193,6 +197,7 @@ impl Run {
     fn show(&self, state: TerminalState) {
         self.terminals.show(&self.id, &self.line, |view| {
             view.state = state;
+            view.user = None;
             view.idle_end_ms = None;
             view.session_id = None;
         });

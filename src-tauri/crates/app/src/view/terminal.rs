@@ -15,7 +15,8 @@ pub struct TerminalStateView {
     pub target: TargetView,
     /// Where it stands.
     pub state: TerminalState,
-    /// The account on the node, once known: `ssm-user`.
+    /// Whom the shell runs as on the node: `ssm-user`, once the account's preferences say that it
+    /// is nobody else. None where they leave that to tags of the caller.
     pub user: Option<String>,
     /// When AWS will end the session if nothing is typed or printed.
     pub idle_end_ms: Option<u64>,

@@ -1,8 +1,9 @@
-//! How long the service lets a quiet session live, asked once for each account and region.
+//! What accounts prefer of their shells, asked once for each account and region.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+
+use aws::SessionPreferences;
 
 use crate::account::Account;
 use crate::view::ProfileId;
@@ -11,29 +12,29 @@ type Place = (ProfileId, String);
 
 /// What accounts answered; none where they would not say.
 #[derive(Debug, Default)]
-pub(super) struct IdleTimeouts {
-    answers: Mutex<BTreeMap<Place, Option<Duration>>>,
+pub(super) struct Preferences {
+    answers: Mutex<BTreeMap<Place, Option<SessionPreferences>>>,
 }
 
-impl IdleTimeouts {
-    /// Answers the timeout, asking if nobody has.
+impl Preferences {
+    /// Answers what is preferred, asking if nobody has.
     pub(super) async fn of(
         &self,
         profile: &ProfileId,
         region: &str,
         account: &Account,
-    ) -> Option<Duration> {
+    ) -> Option<SessionPreferences> {
         let place = (profile.clone(), region.to_owned());
-        let known = |answers: &BTreeMap<_, _>| answers.get(&place).copied();
+        let known = |answers: &BTreeMap<_, _>| answers.get(&place).cloned();
         if let Some(answer) = known(&self.answers.lock().unwrap_or_else(PoisonError::into_inner)) {
             return answer;
         }
-        let answer = account.client().idle_timeout().await;
+        let answer = account.client().session_preferences().await;
         if let Err(error) = &answer {
-            tracing::debug!(%error, region, "the idle timeout is not known");
+            tracing::debug!(%error, region, "what the account prefers of its shells is not known");
         }
         let answer = answer.ok();
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(place, answer);
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(place, answer.clone());
         answer
     }
 }

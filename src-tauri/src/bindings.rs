@@ -17,6 +17,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             accounts::sign_in_cancel,
             accounts::profile_change,
             accounts::account_add,
+            accounts::account_add_cancel,
             nodes::scope_open,
             nodes::scope_refresh,
             nodes::node_diagnose,

@@ -148,8 +148,16 @@ async fn a_sign_in_brings_its_accounts_and_outlives_the_program() {
         page = soon(opened.recv()) => page.expect("a page"),
         added = &mut adding => panic!("no page was opened: {added:?}"),
     };
+    let waiting = next(&mut events, |event| match event {
+        Event::Profiles(view) => view.new_sign_in,
+        _ => None,
+    });
+    let waiting = waiting.await;
+    assert_eq!(waiting.url, page);
+    assert!(page.contains(&waiting.user_code) && !waiting.user_code.is_empty(), "{waiting:?}");
     confirm(&page).await;
     let first = soon(adding).await.expect("done").expect("added").expect("a profile");
+    assert_eq!(desktop.snapshot().await.expect("a snapshot").profiles.new_sign_in, None);
     let scope = ScopeView { profile_id: Some(first), region: Some(MAIN_REGION.to_owned()) };
     desktop.scope_open(scope.clone()).await.expect("opened");
     assert!(!read_region(&mut events).await.is_empty());
@@ -165,16 +173,76 @@ async fn a_sign_in_brings_its_accounts_and_outlives_the_program() {
 }
 
 #[tokio::test]
-async fn a_profile_of_the_config_file_is_signed_in_to() {
+async fn a_sign_in_for_new_accounts_can_be_given_up() {
     let world = World::start().await;
-    let file = world.kept().join("config");
+    let config = AppConfig::given([("AWS_ENDPOINT_URL", world.emulator.url())]);
+    let (pages, mut opened) = mpsc::channel(4);
+    let (desktop, _events) = world.open_with(config, Arc::new(Pages(pages)));
+    desktop.account_add_cancel().await.expect("nobody waits");
+    let request =
+        AccountRequest::Sso { start_url: START_PAGE.to_owned(), region: MAIN_REGION.to_owned() };
+    let giving_up = async {
+        soon(opened.recv()).await.expect("a page");
+        desktop.account_add_cancel().await.expect("given up");
+    };
+    let (added, ()) = tokio::join!(soon(desktop.account_add(request)), giving_up);
+    assert_eq!(added.expect("no failure"), None);
+    let profiles = desktop.snapshot().await.expect("a snapshot").profiles;
+    assert_eq!(profiles.new_sign_in, None);
+    assert!(profiles.profiles.iter().all(|profile| profile.id.0.starts_with("sandbox:")));
+    soon(desktop.quit()).await;
+}
+
+/// A config file with a profile that signs in as the operator of the production account.
+fn write_sign_in(world: &World, file: &str, profile: &str) -> std::path::PathBuf {
+    let path = world.kept().join(file);
     let text = format!(
         "[sso-session feldspar]\nsso_start_url = {START_PAGE}\nsso_region = {MAIN_REGION}\n\
-         [profile ops]\nsso_session = feldspar\nsso_account_id = {}\n\
+         [profile {profile}]\nsso_session = feldspar\nsso_account_id = {}\n\
          sso_role_name = Operator\nregion = {MAIN_REGION}\n",
         world.emulator.scenario().account("prod").expect("there").id
     );
-    std::fs::write(&file, text).expect("written");
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+#[tokio::test]
+async fn one_sign_in_is_good_for_every_profile_of_its_start_page() {
+    let world = World::start().await;
+    let file = write_sign_in(&world, "config", "ops");
+    let config = AppConfig::given([
+        ("AWS_ENDPOINT_URL", world.emulator.url()),
+        ("AWS_CONFIG_FILE", file.display().to_string()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/none".to_owned()),
+    ]);
+    let (pages, mut opened) = mpsc::channel(4);
+    let (desktop, mut events) = world.open_with(config, Arc::new(Pages(pages)));
+    let elsewhere = write_sign_in(&world, "elsewhere", "far");
+    let far = desktop.account_add_file(elsewhere).await.expect("added").expect("a profile");
+    let scope = ScopeView { profile_id: Some(far), region: Some(MAIN_REGION.to_owned()) };
+    desktop.scope_open(scope).await.expect("opened");
+    let states = |event, wanted: fn(&SignInState) -> bool| match event {
+        Event::Profiles(view) => {
+            let is_so = |name| view.profiles.iter().any(|p| p.name == name && wanted(&p.sign_in));
+            is_so("far").then(|| is_so("ops"))
+        }
+        _ => None,
+    };
+    let is_needed = |state: &SignInState| *state == SignInState::Needed;
+    next(&mut events, |event| states(event, is_needed)).await;
+    desktop.sign_in(ProfileId("ops".to_owned())).await.expect("asked");
+    confirm(&soon(opened.recv()).await.expect("a page")).await;
+    let is_ready = |state: &SignInState| matches!(state, SignInState::Ready { .. });
+    next(&mut events, |event| states(event, is_ready).filter(|both| *both)).await;
+    // What waited for it there is read by itself.
+    assert!(!read_region(&mut events).await.is_empty());
+    soon(desktop.quit()).await;
+}
+
+#[tokio::test]
+async fn a_profile_of_the_config_file_is_signed_in_to() {
+    let world = World::start().await;
+    let file = write_sign_in(&world, "config", "ops");
     let config = AppConfig::given([
         ("AWS_ENDPOINT_URL", world.emulator.url()),
         ("AWS_CONFIG_FILE", file.display().to_string()),
@@ -196,7 +264,7 @@ async fn a_profile_of_the_config_file_is_signed_in_to() {
     desktop.sign_in(ops.clone()).await.expect("asked");
     let is_asking = |state: &SignInState| {
         assert!(!matches!(state, SignInState::Failed { .. }), "{state:?}");
-        matches!(state, SignInState::Asking { .. })
+        matches!(state, SignInState::Asking(_))
     };
     next(&mut events, |event| state_of(event, is_asking)).await;
     desktop.sign_in_cancel(ops.clone()).await.expect("cancelled");

@@ -11,8 +11,10 @@ export const commands = {
 	signIn: (profileId: ProfileId) => typedError<null, AppError>(__TAURI_INVOKE("sign_in", { profileId })),
 	signInCancel: (profileId: ProfileId) => typedError<null, AppError>(__TAURI_INVOKE("sign_in_cancel", { profileId })),
 	profileChange: (profileId: ProfileId, change: ProfileChange) => typedError<null, AppError>(__TAURI_INVOKE("profile_change", { profileId, change })),
-	/**  Adds an account; answers the id of the first profile it brought. */
+	/**  Adds an account; answers the id of the first profile it brought, or none when the user gave up. */
 	accountAdd: (request: AccountRequest) => typedError<ProfileId | null, AppError>(__TAURI_INVOKE("account_add", { request })),
+	/**  Stops waiting for the browser in `account_add`. */
+	accountAddCancel: () => typedError<null, AppError>(__TAURI_INVOKE("account_add_cancel")),
 	/**  Says which nodes are looked at. Answers what is known at once; reads the rest behind. */
 	scopeOpen: (scope: ScopeView) => typedError<InventoryView[], AppError>(__TAURI_INVOKE("scope_open", { scope })),
 	/**  Reads the scope again now. */
@@ -544,6 +546,8 @@ export type ProfilesView = {
 	profiles: ProfileView[],
 	/**  Set when the AWS config files exist and could not be read. */
 	problem: AppError | null,
+	/**  The sign-in that is to bring new accounts, while it waits for the browser. */
+	newSignIn: SignInPageView | null,
 };
 
 /**  A region to use. */
@@ -629,28 +633,34 @@ export type Severity =
 /**  Went wrong. */
 "bad";
 
+/**  A page that waits for the user. It was opened; the code is shown to compare. */
+export type SignInPageView = {
+	/**  To compare with the page. */
+	userCode: string,
+	/**  The page to sign in on. */
+	url: string,
+	/**  When the page stops working. */
+	expiresMs: number,
+};
+
 /**  `unknown → ready | needed | failed`; `needed → asking → ready | needed | failed`. */
 export type SignInState = 
 /**  Not asked yet. */
-{ state: "unknown" } | 
+({ state: "unknown" }) & { error?: never; expiresMs?: never } | 
 /**  There are credentials. */
-{ state: "ready"; 
+({ state: "ready"; 
 /**  When the sign-in ends; none when it does not end or can't be known. */
-expiresMs: number | null } | 
+expiresMs: number | null }) & { error?: never } | 
 /**  The user must sign in. */
-{ state: "needed" } | 
-/**  Waits for the browser. The page was opened; the code is shown to compare. */
-{ state: "asking"; 
-/**  To compare with the page. */
-userCode: string; 
-/**  The page to sign in on. */
-url: string; 
-/**  When the page stops working. */
-expiresMs: number } | 
+({ state: "needed" }) & { error?: never; expiresMs?: never } | 
+/**  Waits for the browser. */
+{
+	state: "asking",
+} & SignInPageView | 
 /**  There are no credentials, for this reason. */
-{ state: "failed"; 
+({ state: "failed"; 
 /**  What went wrong. */
-error: AppError };
+error: AppError }) & { expiresMs?: never };
 
 /**  Everything the UI needs to paint its first frame. Asked for once, after subscribing. */
 export type SnapshotView = {

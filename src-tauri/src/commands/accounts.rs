@@ -30,7 +30,14 @@ pub(crate) async fn profile_change(
     product.profile_change(profile_id, change).await
 }
 
-/// Adds an account; answers the id of the first profile it brought.
+/// Stops waiting for the browser in `account_add`.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn account_add_cancel(product: Product<'_>) -> Answer<()> {
+    product.account_add_cancel().await
+}
+
+/// Adds an account; answers the id of the first profile it brought, or none when the user gave up.
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn account_add(

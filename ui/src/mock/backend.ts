@@ -53,7 +53,14 @@ export function pretend(options: URLSearchParams): Backend {
   let { bookmarks, settings, workspace } = defaults(options, targetNamed(world, 'acme-prod', 'db-jump'));
   let clipboard = '';
 
-  const tellProfiles = () => emit('profilesEvent', { profiles: structuredClone(profiles), problem: null });
+  const page = {
+    userCode: 'QKJM-DVTZ',
+    url: 'https://device.sso.eu-west-1.amazonaws.com/',
+    expiresMs: Date.now() + 600_000,
+  };
+  let newSignIn: SnapshotView['profiles']['newSignIn'] = null;
+  const profilesView = () => ({ profiles: structuredClone(profiles), problem: null, newSignIn });
+  const tellProfiles = () => emit('profilesEvent', profilesView());
   const find = (id: string) => {
     const profile = profiles.find((known) => known.id === id);
     if (profile === undefined)
@@ -85,7 +92,7 @@ export function pretend(options: URLSearchParams): Backend {
       soon<SnapshotView>({
         version: '0.1.0',
         platform: 'linux',
-        profiles: { profiles: structuredClone(profiles), problem: null },
+        profiles: profilesView(),
         inventories: inventories(workspace.scope),
         bookmarks,
         tunnels: [...tunnels.all.values()],
@@ -95,12 +102,7 @@ export function pretend(options: URLSearchParams): Backend {
       }),
     signIn: (id) => {
       const profile = find(id);
-      profile.signIn = {
-        state: 'asking',
-        userCode: 'QKJM-DVTZ',
-        url: 'https://device.sso.eu-west-1.amazonaws.com/',
-        expiresMs: Date.now() + 600_000,
-      };
+      profile.signIn = { state: 'asking', ...page };
       tellProfiles();
       setTimeout(() => {
         if (profile.signIn.state !== 'asking') return;
@@ -126,14 +128,31 @@ export function pretend(options: URLSearchParams): Backend {
       tellProfiles();
       return soon(null);
     },
-    accountAdd: (request) =>
-      request.kind === 'accessKeys'
-        ? fail({
-            code: 'keyringUnavailable',
-            message: 'The keys could not be kept: the system keyring is locked.',
-            detail: 'org.freedesktop.Secret.Error.IsLocked',
-          })
-        : soon(request.kind === 'sso' ? 'acme-prod' : null),
+    accountAdd: (request) => {
+      if (request.kind === 'accessKeys')
+        return fail({
+          code: 'keyringUnavailable',
+          message: 'The keys could not be kept: the system keyring is locked.',
+          detail: 'org.freedesktop.Secret.Error.IsLocked',
+        });
+      if (request.kind === 'configFile') return soon(null);
+      newSignIn = page;
+      tellProfiles();
+      return new Promise((resolve) => {
+        const confirmed = () => {
+          const id = newSignIn === null ? null : 'acme-prod';
+          newSignIn = null;
+          tellProfiles();
+          resolve(id);
+        };
+        setTimeout(confirmed, stepMs * 50);
+      });
+    },
+    accountAddCancel: () => {
+      newSignIn = null;
+      tellProfiles();
+      return soon(null);
+    },
     scopeOpen: (scope) => soon(inventories(scope)),
     scopeRefresh: (scope) => {
       for (const inventory of inventories(scope)) {

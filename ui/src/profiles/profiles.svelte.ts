@@ -11,7 +11,7 @@ import {
 import type { AccountLook } from '../lib/account';
 
 export class Profiles {
-  view = $state.raw<ProfilesView>({ profiles: [], problem: null });
+  view = $state.raw<ProfilesView>({ profiles: [], problem: null, newSignIn: null });
   /** The account whose edit form is open. */
   editing = $state<ProfileId | null>(null);
   /** The form for a new account is open, at one of its ways. */
@@ -54,9 +54,14 @@ export class Profiles {
     attempt(call.profileChange(id, change));
   }
 
-  /** Rejects with the reason when the account could not be added. */
+  /** Rejects with the reason when the account could not be added; null when it was given up. */
   add(request: AccountRequest): Promise<ProfileId | null> {
     return call.accountAdd(request);
+  }
+
+  /** Waits no longer for the browser. */
+  giveUpAdding(): void {
+    attempt(call.accountAddCancel());
   }
 }
 

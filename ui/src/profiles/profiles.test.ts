@@ -31,9 +31,13 @@ describe('profiles', () => {
   it('knows when there is nothing but the sandbox', () => {
     const profiles = new Profiles();
     expect(profiles.sandboxOnly).toBe(false);
-    profiles.take({ profiles: [profile('s', { kind: 'sandbox' })], problem: null });
+    profiles.take({ profiles: [profile('s', { kind: 'sandbox' })], problem: null, newSignIn: null });
     expect(profiles.sandboxOnly).toBe(true);
-    profiles.take({ profiles: [profile('s', { kind: 'sandbox' }), profile('own')], problem: null });
+    profiles.take({
+      profiles: [profile('s', { kind: 'sandbox' }), profile('own')],
+      problem: null,
+      newSignIn: null,
+    });
     expect(profiles.sandboxOnly).toBe(false);
   });
 

@@ -18,7 +18,7 @@ use crate::settings::{AccountLook, AddedAccount, Settings};
 use crate::tasks::Tasks;
 use crate::view::{
     AppError, ErrorCode, ProfileId, ProfileView, ProfilesView, RegionChange, RegionView, ScopeView,
-    SignInState,
+    SignInPageView, SignInState,
 };
 
 pub(crate) mod keys;
@@ -68,6 +68,8 @@ struct State {
     stamps: Vec<Option<SystemTime>>,
     /// Sign-ins that wait for their page, by start page.
     asking: BTreeMap<String, CancellationToken>,
+    /// The one that is to bring new accounts, and its page once there is one.
+    adding: Option<(CancellationToken, Option<SignInPageView>)>,
 }
 
 /// What was learnt about an account by using it.
@@ -257,7 +259,7 @@ impl Accounts {
     fn note(&self, id: &ProfileId, sign_in: SignInState) {
         let mut state = self.state();
         let facts = state.facts.entry(id.clone()).or_default();
-        let is_asking = matches!(facts.sign_in, Some(SignInState::Asking { .. }));
+        let is_asking = matches!(facts.sign_in, Some(SignInState::Asking(_)));
         let is_old_news = is_asking && !matches!(sign_in, SignInState::Ready { .. });
         if facts.sign_in.as_ref() == Some(&sign_in) || is_old_news {
             return;
@@ -266,7 +268,7 @@ impl Accounts {
         tracing::info!(profile = %id.0, was = %word(was.as_ref()), is = %word(Some(&sign_in)), "credentials");
         let is_back = matches!(
             was,
-            Some(SignInState::Needed | SignInState::Asking { .. } | SignInState::Failed { .. })
+            Some(SignInState::Needed | SignInState::Asking(_) | SignInState::Failed { .. })
         );
         self.tell(&state);
         if is_back && matches!(sign_in, SignInState::Ready { .. }) {
@@ -348,7 +350,11 @@ impl State {
 
 fn view(state: &State) -> ProfilesView {
     let profiles = state.known.iter().map(|known| profile(state, known));
-    ProfilesView { profiles: profiles.collect(), problem: state.problem.clone() }
+    ProfilesView {
+        profiles: profiles.collect(),
+        problem: state.problem.clone(),
+        new_sign_in: state.adding.as_ref().and_then(|(_, page)| page.clone()),
+    }
 }
 
 fn profile(state: &State, known: &Known) -> ProfileView {
@@ -390,7 +396,7 @@ fn word(state: Option<&SignInState>) -> &'static str {
         None | Some(SignInState::Unknown) => "unknown",
         Some(SignInState::Ready { .. }) => "ready",
         Some(SignInState::Needed) => "needed",
-        Some(SignInState::Asking { .. }) => "asking",
+        Some(SignInState::Asking(_)) => "asking",
         Some(SignInState::Failed { .. }) => "failed",
     }
 }

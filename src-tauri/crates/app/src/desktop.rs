@@ -168,7 +168,7 @@ impl Desktop {
     /// [`ErrorCode::NotFound`], or [`ErrorCode::Invalid`] for a profile nobody signs in to.
     pub async fn sign_in(&self, profile_id: ProfileId) -> Answer<()> {
         let browser = Arc::clone(&self.0.browser);
-        self.0.accounts.sign_in(&profile_id, &self.0.tasks, browser)
+        self.0.accounts.sign_in(&profile_id, browser)
     }
 
     /// Stops waiting for the browser.
@@ -201,8 +201,9 @@ impl Desktop {
             .await
     }
 
-    /// Adds an account; answers the id of the first profile it brought. A config file is added
-    /// by [`Desktop::account_add_file`], once the user has chosen it.
+    /// Adds an account; answers the id of the first profile it brought, or none when the user
+    /// gave up meanwhile. A config file is added by [`Desktop::account_add_file`], once the user
+    /// has chosen it.
     ///
     /// # Errors
     ///
@@ -220,6 +221,16 @@ impl Desktop {
             // The dialog is the shell's.
             AccountRequest::ConfigFile => Ok(None),
         }
+    }
+
+    /// Stops waiting for the browser in [`Desktop::account_add`]; nothing is added then.
+    ///
+    /// # Errors
+    ///
+    /// None; that nobody waits is fine.
+    pub async fn account_add_cancel(&self) -> Answer<()> {
+        self.0.accounts.give_up_new();
+        Ok(())
     }
 
     /// Adds the profiles of an AWS config file that lies elsewhere.

@@ -22,7 +22,7 @@ pub use inventory::{
 pub use notice::{IntentView, NoticeView, Severity};
 pub use profile::{
     AccountColour, AccountRequest, ProfileChange, ProfileKind, ProfileView, ProfilesView,
-    RegionChange, RegionView, SignInState,
+    RegionChange, RegionView, SignInPageView, SignInState,
 };
 pub use settings::{CursorStyle, Density, SettingsView, TerminalSettings, Theme};
 pub use terminal::{

@@ -1,5 +1,6 @@
 //! Signing in to IAM Identity Center: the page, the wait, and the token in the keyring.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws::{Portal, SignInError, SignInToken, SignIns};
@@ -8,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::known::LAST_RESORT;
+use super::known::{LAST_RESORT, elsewhere};
 use super::{Accounts, Origin, no_such};
 use crate::clock;
 use crate::desktop::Browser;
@@ -16,7 +17,7 @@ use crate::error::{Error, sentence};
 use crate::secrets::{Secrets, SecretsError};
 use crate::settings::SsoRole;
 use crate::tasks::Tasks;
-use crate::view::{AppError, ErrorCode, ProfileId, SignInState};
+use crate::view::{AppError, ErrorCode, ProfileId, SignInPageView, SignInState};
 
 /// The tokens of sign-ins, in the keyring.
 #[derive(Clone)]
@@ -94,13 +95,12 @@ impl Accounts {
     pub(crate) fn sign_in(
         &self,
         id: &ProfileId,
-        tasks: &Tasks,
         browser: Arc<dyn Browser>,
     ) -> Result<(), AppError> {
         let door = match self.door(id) {
             Ok(door) => door,
             Err(error) if error.code == ErrorCode::Invalid => {
-                self.try_credentials(id, tasks);
+                self.try_credentials(id);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -111,15 +111,16 @@ impl Accounts {
             earlier.cancel();
         }
         let (this, id) = (self.clone(), id.clone());
-        tasks.start(async move {
-            let sister = this.sisters(&id, &door.start_url);
-            let signed_in = stop.run_until_cancelled(this.ask(&door, &sister, browser)).await;
+        self.0.tasks.start(async move {
+            let sisters = this.sisters(Some(&id), &door.start_url);
+            let show = |page| this.set_sign_in(&sisters, &SignInState::Asking(page));
+            let signed_in = stop.run_until_cancelled(this.ask(&door, show, browser)).await;
             // Cancelled: whoever did so has told.
             let Some(signed_in) = signed_in else { return };
             this.state().asking.remove(&door.start_url);
             match signed_in {
-                Ok(token) => this.signed_in(&sister, &token),
-                Err(error) => this.set_sign_in(&sister, &SignInState::Failed { error }),
+                Ok(token) => this.signed_in(&sisters, &token),
+                Err(error) => this.set_sign_in(&sisters, &SignInState::Failed { error }),
             }
         });
         Ok(())
@@ -135,12 +136,13 @@ impl Accounts {
         let asking = self.state().asking.remove(&door.start_url);
         if let Some(asking) = asking {
             asking.cancel();
-            self.set_sign_in(&self.sisters(id, &door.start_url), &SignInState::Needed);
+            self.set_sign_in(&self.sisters(Some(id), &door.start_url), &SignInState::Needed);
         }
         Ok(())
     }
 
-    /// Signs in to a start page that no account names yet; answers the roles found there.
+    /// Signs in to a start page; answers the roles found there, or none when the user gave up
+    /// waiting. Its page is told with the accounts.
     ///
     /// # Errors
     ///
@@ -150,12 +152,23 @@ impl Accounts {
         start_url: &str,
         region: &str,
         browser: Arc<dyn Browser>,
-    ) -> Result<Vec<SsoRole>, AppError> {
+    ) -> Result<Option<Vec<SsoRole>>, AppError> {
         let portal = self.0.user.portal(None, region).map_err(|error| Error::from(error).view())?;
         // Better known before the user has gone through the page.
         self.0.tokens.read(start_url).await?;
         let door = Door { start_url: start_url.to_owned(), portal };
-        let token = self.ask(&door, &[], browser).await?;
+        let stop = CancellationToken::new();
+        let earlier = self.state().adding.replace((stop.clone(), None));
+        if let Some((earlier, _)) = earlier {
+            earlier.cancel();
+        }
+        let show = |page| self.show_new(page);
+        let signed_in = stop.run_until_cancelled(self.ask(&door, show, browser)).await;
+        // Cancelled: whoever did so has told.
+        let Some(signed_in) = signed_in else { return Ok(None) };
+        self.give_up_new();
+        let token = signed_in?;
+        self.signed_in(&self.sisters(None, start_url), &token);
         let roles = door.portal.roles(&token).await.map_err(|source| {
             let doing = "the accounts of the sign-in cannot be listed".to_owned();
             Error::Call { doing, source: Box::new(source) }.view()
@@ -165,25 +178,41 @@ impl Accounts {
             account_name: role.account_name,
             role: role.name,
         };
-        Ok(roles.into_iter().map(role).collect())
+        Ok(Some(roles.into_iter().map(role).collect()))
+    }
+
+    fn show_new(&self, page: SignInPageView) {
+        let mut state = self.state();
+        if let Some((_, shown)) = &mut state.adding {
+            *shown = Some(page);
+        }
+        self.tell(&state);
+    }
+
+    /// Waits no longer for the page of a sign-in that is to bring new accounts.
+    pub(crate) fn give_up_new(&self) {
+        let mut state = self.state();
+        if let Some((stop, _)) = state.adding.take() {
+            stop.cancel();
+            self.tell(&state);
+        }
     }
 
     async fn ask(
         &self,
         door: &Door,
-        sisters: &[ProfileId],
+        show: impl FnOnce(SignInPageView),
         browser: Arc<dyn Browser>,
     ) -> Result<SignInToken, AppError> {
         let asking = door.portal.ask(&door.start_url).await.map_err(|source| {
             let doing = format!("the sign-in at {} cannot begin", door.start_url);
             Error::Call { doing, source: Box::new(source) }.view()
         })?;
-        let state = SignInState::Asking {
+        show(SignInPageView {
             user_code: asking.user_code.clone(),
             url: asking.url.clone(),
             expires_ms: clock::ms(asking.expires),
-        };
-        self.set_sign_in(sisters, &state);
+        });
         browser.open(&asking.url);
         let token = door.portal.wait(&asking).await.map_err(|error| match error {
             SignInError::Late | SignInError::Refused => AppError {
@@ -222,11 +251,16 @@ impl Accounts {
     }
 
     /// Reads an account's credentials anew and asks AWS whether they are good.
-    fn try_credentials(&self, id: &ProfileId, tasks: &Tasks) {
+    fn try_credentials(&self, id: &ProfileId) {
         self.0.user.forget();
         self.state().others.clear();
-        let (this, id) = (self.clone(), id.clone());
-        tasks.start(async move {
+        self.prove(id.clone());
+    }
+
+    /// Asks AWS whether an account's credentials are good.
+    pub(super) fn prove(&self, id: ProfileId) {
+        let this = self.clone();
+        self.0.tasks.start(async move {
             let answer = match this.open(&id, &this.first_region(&id)).await {
                 Ok(account) => match account.identity().await {
                     Ok(_) => Ok(account),
@@ -236,6 +270,9 @@ impl Accounts {
             };
             match answer {
                 Ok(account) => this.note_answered(&id, &account),
+                Err(error) if error.code == ErrorCode::SignInExpired => {
+                    this.set_sign_in(&[id], &SignInState::Needed);
+                }
                 Err(error) => this.set_sign_in(&[id], &SignInState::Failed { error }),
             }
         });
@@ -277,23 +314,27 @@ impl Accounts {
     }
 
     /// Names the accounts that a sign-in is good for, with the one that asked first.
-    fn sisters(&self, id: &ProfileId, start_url: &str) -> Vec<ProfileId> {
-        let profiles = aws::Profiles::read(self.environment());
-        let signs_in_there = |origin: &Origin| match origin {
-            Origin::Sso { start_url: other, .. } => other == start_url,
-            Origin::Shared { profile } => {
-                let kind = profiles.find(profile).map(aws::Profile::kind);
-                let Some(aws::ProfileKind::SignIn(settings)) = kind else { return false };
-                settings.start_url == start_url
-            }
-            Origin::Environment
-            | Origin::Sandbox { .. }
-            | Origin::File { .. }
-            | Origin::Keys { .. } => false,
+    fn sisters(&self, asker: Option<&ProfileId>, start_url: &str) -> Vec<ProfileId> {
+        let is_same = |other: &str| other.trim_end_matches('/') == start_url.trim_end_matches('/');
+        let known = self.state().known.clone();
+        let mut files = BTreeMap::new();
+        let mut signs_in_there = |origin: &Origin| {
+            let (file, profile) = match origin {
+                Origin::Sso { start_url: other, .. } => return is_same(other),
+                Origin::Shared { profile } => (None, profile.clone()),
+                Origin::File { path, profile } => (Some(path.clone()), profile.clone()),
+                Origin::Environment | Origin::Sandbox { .. } | Origin::Keys { .. } => return false,
+            };
+            let profiles = files.entry(file).or_insert_with_key(|file| match file {
+                Some(file) => aws::Profiles::read(&elsewhere(self.environment(), file)),
+                None => aws::Profiles::read(self.environment()),
+            });
+            let kind = profiles.find(&profile).map(aws::Profile::kind);
+            let Some(aws::ProfileKind::SignIn(settings)) = kind else { return false };
+            is_same(&settings.start_url)
         };
-        let state = self.state();
-        let others = state.known.iter().filter(|known| known.id != *id);
-        let others = others.filter(|known| signs_in_there(&known.origin));
-        std::iter::once(id.clone()).chain(others.map(|known| known.id.clone())).collect()
+        let others = known.iter().filter(|account| Some(&account.id) != asker);
+        let others = others.filter(|account| signs_in_there(&account.origin));
+        asker.into_iter().chain(others.map(|account| &account.id)).cloned().collect()
     }
 }

@@ -39,6 +39,7 @@ impl Desktop {
         }
         let browser = Arc::clone(&self.0.browser);
         let roles = self.0.accounts.sign_in_anew(&start_url, &region, browser).await?;
+        let Some(roles) = roles else { return Ok(None) };
         let Some(first) = roles.first() else {
             return Err(AppError {
                 code: ErrorCode::AccessDenied,

@@ -13,6 +13,20 @@ pub struct ProfilesView {
     pub profiles: Vec<ProfileView>,
     /// Set when the AWS config files exist and could not be read.
     pub problem: Option<AppError>,
+    /// The sign-in that is to bring new accounts, while it waits for the browser.
+    pub new_sign_in: Option<SignInPageView>,
+}
+
+/// A page that waits for the user. It was opened; the code is shown to compare.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub struct SignInPageView {
+    /// To compare with the page.
+    pub user_code: String,
+    /// The page to sign in on.
+    pub url: String,
+    /// When the page stops working.
+    pub expires_ms: u64,
 }
 
 /// One account.
@@ -94,15 +108,8 @@ pub enum SignInState {
     },
     /// The user must sign in.
     Needed,
-    /// Waits for the browser. The page was opened; the code is shown to compare.
-    Asking {
-        /// To compare with the page.
-        user_code: String,
-        /// The page to sign in on.
-        url: String,
-        /// When the page stops working.
-        expires_ms: u64,
-    },
+    /// Waits for the browser.
+    Asking(SignInPageView),
     /// There are no credentials, for this reason.
     Failed {
         /// What went wrong.

@@ -75,6 +75,45 @@ async fn a_config_file_elsewhere_brings_its_profiles() {
 }
 
 #[tokio::test]
+async fn profiles_written_by_hand_appear_and_what_they_mend_goes_on() {
+    let world = World::start().await;
+    let good = world.emulator.write_profiles(&world.kept().join("good")).expect("written");
+    let files = ["config", "credentials"].map(|name| world.kept().join(name));
+    std::fs::copy(&good.0, &files[0]).expect("copied");
+    let credentials = std::fs::read_to_string(&good.1).expect("there");
+    let secret = world.emulator.credentials("prod").expect("there").secret.clone();
+    std::fs::write(&files[1], credentials.replace(secret.expose(), "spoilt")).expect("written");
+    let config = AppConfig::given([
+        ("AWS_CONFIG_FILE", files[0].display().to_string()),
+        ("AWS_SHARED_CREDENTIALS_FILE", files[1].display().to_string()),
+    ]);
+    let (desktop, mut events) = world.open_on(config);
+    let profile_id = Some(ProfileId("sandbox-prod".to_owned()));
+    let scope = ScopeView { profile_id, region: Some(MAIN_REGION.to_owned()) };
+    desktop.scope_open(scope).await.expect("opened");
+    let failed = next(&mut events, |event| match event {
+        Event::Inventory(view) => match view.state {
+            InventoryState::Failed { error } => Some(error),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(failed.await.code, ErrorCode::CredentialsInvalid);
+
+    std::fs::write(&files[1], credentials).expect("written");
+    assert!(!read_region(&mut events).await.is_empty());
+    let mut text = std::fs::read_to_string(&files[0]).expect("there");
+    text.push_str("\n[profile by-hand]\nregion = eu-west-1\n");
+    std::fs::write(&files[0], text).expect("written");
+    let is_there = |event| match event {
+        Event::Profiles(view) => view.profiles.into_iter().find(|p| p.name == "by-hand"),
+        _ => None,
+    };
+    assert_eq!(next(&mut events, is_there).await.regions[0].name, "eu-west-1");
+    soon(desktop.quit()).await;
+}
+
+#[tokio::test]
 async fn what_waits_for_credentials_goes_on_when_they_are_back() {
     let world = World::start().await;
     let (desktop, mut events) = world.open();

@@ -83,8 +83,8 @@ async fn what_is_changed_by_hand_is_noticed() {
     let text = std::fs::read_to_string(&file).expect("there");
     assert!(text.contains("restore_tabs = false") && text.contains("theme = \"system\""));
     let edited = text.replace("theme = \"system\"", "theme = \"light\"");
+    // Nobody looks at the window.
     std::fs::write(&file, edited).expect("written");
-    desktop.window_seen(true);
     let is_light = |event| match event {
         Event::Settings(view) => Some(view).filter(|view| view.theme == Theme::Light),
         _ => None,
@@ -92,12 +92,19 @@ async fn what_is_changed_by_hand_is_noticed() {
     next(&mut events, is_light).await;
     // What makes no sense is told, and what was known before is used.
     std::fs::write(&file, "version = 2\nthem = 1\n").expect("written");
-    desktop.window_seen(true);
     let told = next(&mut events, |event| match event {
         Event::Notice(notice) => notice.error,
         _ => None,
     });
     assert_eq!(told.await.code, ErrorCode::FileSetAside);
     assert_eq!(desktop.settings().theme, Theme::Light);
+    // Whoever comes back to the window finds what was mended at once.
+    std::fs::write(&file, "version = 2\ntheme = \"dark\"\n").expect("written");
+    desktop.window_seen(true);
+    let is_dark = |event| match event {
+        Event::Settings(view) => Some(view).filter(|view| view.theme == Theme::Dark),
+        _ => None,
+    };
+    next(&mut events, is_dark).await;
     soon(desktop.quit()).await;
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use aws::{Clients, Environment};
 use tokio::sync::{OnceCell, broadcast};
@@ -15,6 +14,7 @@ use crate::desktop::{SandboxAccount, SandboxOffer, SandboxStarter};
 use crate::event::{Event, Outbox};
 use crate::secrets::Secrets;
 use crate::settings::{AccountLook, AddedAccount, Settings};
+use crate::stamps::{Haste, Stamps};
 use crate::tasks::Tasks;
 use crate::view::{
     AppError, ErrorCode, ProfileId, ProfileView, ProfilesView, RegionChange, RegionView, ScopeView,
@@ -64,8 +64,8 @@ struct State {
     /// Nodes at the last reading.
     counts: BTreeMap<(ProfileId, String), u32>,
     others: BTreeMap<Other, Arc<Clients>>,
-    /// When the files were last written.
-    stamps: Vec<Option<SystemTime>>,
+    /// How the files stood when they were read.
+    stamps: Stamps,
     /// Sign-ins that wait for their page, by start page.
     asking: BTreeMap<String, CancellationToken>,
     /// The one that is to bring new accounts, and its page once there is one.
@@ -103,9 +103,7 @@ impl Accounts {
         });
         let accounts =
             Self(Arc::new(Inner { user, sandbox, secrets, tokens, tasks, state, outbox, ready }));
-        let stamps = accounts.stamps();
         let mut state = accounts.state();
-        state.stamps = stamps;
         accounts.look(&mut state);
         drop(state);
         accounts
@@ -121,6 +119,7 @@ impl Accounts {
 
     fn look(&self, state: &mut State) -> bool {
         let sandbox = self.0.sandbox.as_ref().map_or(&[][..], |sandbox| &sandbox.accounts);
+        state.stamps = Stamps::of(&self.files(&state.added));
         let found = find(self.environment(), &state.added, sandbox);
         let is_new = found.known != state.known || found.problem != state.problem;
         state.known = found.known;
@@ -129,32 +128,38 @@ impl Accounts {
     }
 
     /// Reads the files again if they have changed. What is open stays open otherwise: connections
-    /// and credentials are worth keeping.
-    pub(crate) fn reload(&self) {
-        let stamps = self.stamps();
+    /// and credentials are worth keeping. Accounts that had no good credentials try what there is
+    /// now. May block.
+    pub(crate) fn reload(&self, haste: Haste) {
         let mut state = self.state();
-        if state.stamps == stamps {
+        let files = self.files(&state.added);
+        if !state.stamps.are_due(&files, haste) {
             return;
         }
-        state.stamps = stamps;
         self.0.user.forget();
         state.others.clear();
         if self.look(&mut state) {
             self.tell(&state);
         }
+        let is_failed = |facts: &Facts| matches!(facts.sign_in, Some(SignInState::Failed { .. }));
+        let failed = state.facts.iter().filter(|(_, facts)| is_failed(facts));
+        let failed: Vec<ProfileId> = failed.map(|(id, _)| id.clone()).collect();
+        drop(state);
+        for id in failed.into_iter().filter(|id| self.has(id)) {
+            self.prove(id);
+        }
     }
 
-    /// Says when each file was last written.
-    fn stamps(&self) -> Vec<Option<SystemTime>> {
+    /// Names every file that accounts are read from.
+    fn files(&self, added: &[AddedAccount]) -> Vec<PathBuf> {
         let environment = self.environment();
         let mut files = vec![environment.config_path(), environment.credentials_path()];
-        for account in &self.state().added {
+        for account in added {
             if let AddedAccount::ConfigFile { path } = account {
-                files.push(path.clone());
+                files.extend([path.clone(), known::credentials_beside(path)]);
             }
         }
-        let written = |file: &PathBuf| std::fs::metadata(file).and_then(|file| file.modified());
-        files.iter().map(|file| written(file).ok()).collect()
+        files
     }
 
     /// Takes over how accounts are shown and which were added.

@@ -20,6 +20,7 @@ use crate::nodes;
 use crate::notices::Notices;
 use crate::saved::{self, Saved};
 use crate::settings::{AccountLook, AddedAccount, WindowSettings};
+use crate::stamps::Haste;
 use crate::store::StoreError;
 use crate::tasks::Tasks;
 use crate::terminals::Terminals;
@@ -35,6 +36,7 @@ use crate::view::{
 mod adding;
 mod launch;
 mod options;
+mod watch;
 
 pub use options::{
     Browser, DesktopOptions, OutputSink, Program, SandboxAccount, SandboxOffer, SandboxStarter,
@@ -108,6 +110,7 @@ impl Desktop {
         let both = (accounts.clone(), tunnels.clone());
         let store = app.store().clone();
         let saved = Saved::new(store, found, tasks.clone(), outbox.clone(), notices.clone(), both);
+        tasks.start(watch::watch(saved.clone(), accounts.clone(), tasks.clone()));
         if !app.leftovers().is_empty() {
             let ending = launch::end_leftovers(Arc::clone(&app), accounts.clone(), notices.clone());
             tasks.start(ending);
@@ -541,24 +544,17 @@ impl Desktop {
     }
 
     /// Says whether anybody can see the window: traffic is not told while nobody can. The files
-    /// that may be edited by hand are looked at when it comes back.
+    /// that may be edited by hand are looked at when it comes back, and every second otherwise.
     pub fn window_seen(&self, is_seen: bool) {
         self.0.tunnels.seen(is_seen);
         self.0.inventories.seen(is_seen);
         if is_seen {
-            self.look();
+            let (saved, accounts) = (self.0.saved.clone(), self.0.accounts.clone());
+            let tasks = self.0.tasks.clone();
+            self.0.tasks.start(async move {
+                watch::look(saved, accounts, &tasks, Haste::AtOnce).await;
+            });
         }
-    }
-
-    /// Looks at every file that may have been edited by hand.
-    fn look(&self) {
-        let this = self.clone();
-        self.0.tasks.start(async move {
-            this.0.saved.look().await;
-            let accounts = this.0.accounts.clone();
-            // It fails only when the program is ending.
-            let _ = this.0.tasks.off(move || accounts.reload()).await;
-        });
     }
 
     /// Ends every session at the service and stops every tunnel. Nothing works afterwards.

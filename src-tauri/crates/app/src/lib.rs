@@ -23,6 +23,7 @@ mod notices;
 mod saved;
 mod secrets;
 mod settings;
+mod stamps;
 mod store;
 mod tasks;
 mod terminals;

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::event::{Event, Outbox};
 use crate::notices::Notices;
 use crate::settings::{Settings, WindowSettings};
+use crate::stamps::{Haste, Stamps};
 use crate::store::{Kept, Loaded, Malformed, Store, StoreError, Stored};
 use crate::tasks::Tasks;
 use crate::tunnels::Tunnels;
@@ -34,6 +35,19 @@ struct Inner {
 struct Memory<T> {
     value: T,
     wrong: Option<String>,
+    stamps: Stamps,
+}
+
+impl<T: Stored> Memory<T> {
+    fn new(value: T, store: &Store) -> Self {
+        Self { value, wrong: None, stamps: Stamps::of(store.file::<T>().as_slice()) }
+    }
+
+    /// Reads the file if it was changed by somebody; none if there is nothing to read.
+    fn reread(&mut self, store: &Store, haste: Haste) -> Option<Loaded<T>> {
+        let file = store.file::<T>()?;
+        self.stamps.are_due(&[file], haste).then(|| store.load::<T>())
+    }
 }
 
 /// Both values as they are found at the start. What cannot be read has been set aside.
@@ -72,8 +86,8 @@ impl Saved {
         notices: Notices,
         (accounts, tunnels): (Accounts, Tunnels),
     ) -> Self {
-        let settings = Mutex::new(Memory { value: found.settings, wrong: None });
-        let bookmarks = Mutex::new(Memory { value: found.bookmarks, wrong: None });
+        let settings = Mutex::new(Memory::new(found.settings, &store));
+        let bookmarks = Mutex::new(Memory::new(found.bookmarks, &store));
         Self(Arc::new(Inner {
             store,
             tasks,
@@ -184,31 +198,23 @@ impl Saved {
     }
 
     /// Looks at both files, which may have been edited by hand. What cannot be read is told, and
-    /// left to whoever is editing it.
-    pub(crate) async fn look(&self) {
-        let this = self.clone();
-        let look = move || {
-            if this.0.store.file::<Settings>().is_none() {
-                return;
-            }
-            let mut settings = this.locked_settings();
-            let Loaded { value, malformed } = this.0.store.load::<Settings>();
-            if this.is_whole(&mut settings.wrong, Settings::FILE, malformed)
-                && settings.value != value
-            {
-                this.take_settings(&mut settings, value);
-            }
-            drop(settings);
-            let mut bookmarks = this.locked_bookmarks();
-            let Loaded { value, malformed } = this.0.store.load::<Bookmarks>();
-            if this.is_whole(&mut bookmarks.wrong, Bookmarks::FILE, malformed)
-                && bookmarks.value != value
-            {
-                this.take_bookmarks(&mut bookmarks, value);
-            }
-        };
-        // It fails only when the program is ending.
-        let _ = self.0.tasks.off(look).await;
+    /// left to whoever is editing it. May block.
+    pub(crate) fn look(&self, haste: Haste) {
+        let mut settings = self.locked_settings();
+        if let Some(Loaded { value, malformed }) = settings.reread(&self.0.store, haste)
+            && self.is_whole(&mut settings.wrong, Settings::FILE, malformed)
+            && settings.value != value
+        {
+            self.take_settings(&mut settings, value);
+        }
+        drop(settings);
+        let mut bookmarks = self.locked_bookmarks();
+        if let Some(Loaded { value, malformed }) = bookmarks.reread(&self.0.store, haste)
+            && self.is_whole(&mut bookmarks.wrong, Bookmarks::FILE, malformed)
+            && bookmarks.value != value
+        {
+            self.take_bookmarks(&mut bookmarks, value);
+        }
     }
 
     fn is_whole(&self, told: &mut Option<String>, file: &str, wrong: Option<Malformed>) -> bool {

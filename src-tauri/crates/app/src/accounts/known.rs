@@ -1,6 +1,6 @@
 //! The accounts there are, and where each comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws::{Environment, Profiles, Region};
 
@@ -203,9 +203,14 @@ fn of_added(account: &AddedAccount, environment: &Environment, usual: &str) -> V
     }
 }
 
-/// The user's set-up, but with another config file; credentials lie beside it, if anywhere.
-pub(super) fn elsewhere(environment: &Environment, path: &std::path::Path) -> Environment {
-    let credentials = path.with_file_name("credentials");
+/// Where the credentials of a config file that lies elsewhere are, if anywhere.
+pub(super) fn credentials_beside(path: &Path) -> PathBuf {
+    path.with_file_name("credentials")
+}
+
+/// The user's set-up, but with another config file.
+pub(super) fn elsewhere(environment: &Environment, path: &Path) -> Environment {
+    let credentials = credentials_beside(path);
     environment.with([
         ("AWS_CONFIG_FILE", path.display().to_string()),
         ("AWS_SHARED_CREDENTIALS_FILE", credentials.display().to_string()),

@@ -103,7 +103,8 @@ const words: Record<ErrorCode, ErrorWords> = {
   },
   keyringUnavailable: {
     title: 'The system keyring is locked or missing',
-    advice: 'Unlock it and try again, or use an AWS config file instead.',
+    advice:
+      'Start or unlock the keyring, then quit Adit and start it again. An AWS config file needs no keyring.',
     severity: 'bad',
     remedies: ['retry'],
   },

@@ -61,10 +61,10 @@ impl MessageType {
         }
     }
 
-    /// Recognises a type by its text, ignoring the padding of any known sender: NUL or blank, on
-    /// either side.
+    /// Recognises a type by its text, ignoring the padding of any known sender: NUL or blank, or
+    /// both, on either side.
     pub fn parse(text: &str) -> Self {
-        match text.trim_matches('\0').trim() {
+        match text.trim_matches(|letter: char| letter == '\0' || letter.is_whitespace()) {
             "input_stream_data" => Self::InputStreamData,
             "output_stream_data" => Self::OutputStreamData,
             "acknowledge" => Self::Acknowledge,

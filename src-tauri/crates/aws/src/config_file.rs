@@ -96,8 +96,9 @@ impl ConfigFile {
         let mut reader = Reader { path, kind, file: Self::default(), place: Place::Start };
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            reader.line(index + 1, line);
+            // All of them: what is rendered must be read again as it was.
+            let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+            reader.line(index + 1, line.get(..end).unwrap_or_default());
         }
         reader.file
     }

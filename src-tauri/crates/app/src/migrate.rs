@@ -9,8 +9,6 @@ use toml::Table;
 use crate::bookmarks::Bookmarks;
 use crate::settings::Settings;
 
-// The path is the usual one, said aloud because the fuzzers take this file in from elsewhere.
-#[path = "migrate/v1.rs"]
 mod v1;
 mod v2;
 

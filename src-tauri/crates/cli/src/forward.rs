@@ -190,11 +190,7 @@ fn tell(told: Told, state: &TunnelState, destination: &str) -> Told {
         TunnelState::Resuming { resuming, .. }
             if resuming.attempt > 1 && matches!(told, Told::Starting | Told::Ready) =>
         {
-            let cause = match &resuming.error {
-                Some(error) => error.to_string(),
-                None => resuming.interruption.to_string(),
-            };
-            say(&format!("{cause}. Reconnecting; open connections wait."));
+            say(&format!("{}. Reconnecting; open connections wait.", resuming.cause()));
             Told::Trouble
         }
         TunnelState::Stopped

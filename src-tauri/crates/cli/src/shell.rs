@@ -256,10 +256,7 @@ impl Outage {
     fn note(&mut self, state: &SessionState) {
         match state {
             SessionState::Resuming(resuming) => {
-                let cause = match &resuming.error {
-                    Some(error) => error.to_string(),
-                    None => resuming.interruption.to_string(),
-                };
+                let cause = resuming.cause();
                 match &mut self.since {
                     Some((_, known)) => *known = cause,
                     None => self.since = Some((Instant::now(), cause)),

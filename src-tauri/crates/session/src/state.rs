@@ -65,6 +65,17 @@ pub struct Resuming {
     pub error: Option<Arc<Error>>,
 }
 
+impl Resuming {
+    /// Says why it has not resumed yet: the last attempt's error, or else what broke the
+    /// websocket.
+    pub fn cause(&self) -> String {
+        match &self.error {
+            Some(error) => error.to_string(),
+            None => self.interruption.to_string(),
+        }
+    }
+}
+
 /// Why a websocket is no longer of use. Never the end of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interruption {

@@ -22,6 +22,8 @@ mod echo;
 mod lines;
 mod page;
 mod pattern;
+#[cfg(test)]
+mod testing;
 
 /// Every destination of an emulator. Clones share them; the last one dropped ends them.
 #[derive(Clone)]

@@ -167,9 +167,8 @@ fn list<'a>(values: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
+    use crate::destinations::testing;
 
     #[tokio::test]
     async fn both_forms_of_commands_are_understood() {
@@ -188,18 +187,7 @@ mod tests {
     }
 
     async fn talk(said: &[u8]) -> Vec<u8> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        let talk = async {
-            client.write_all(said).await.unwrap();
-            let mut answer = Vec::new();
-            client.read_to_end(&mut answer).await.unwrap();
-            answer
-        };
         let store = Store::default();
-        let (answer, served) = tokio::join!(talk, serve(stream, "there", &store));
-        served.unwrap();
-        answer
+        testing::talk(said, |stream| serve(stream, "there", &store)).await
     }
 }

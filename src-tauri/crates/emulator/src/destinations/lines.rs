@@ -149,9 +149,8 @@ async fn refuse_postgres(stream: &mut TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
+    use crate::destinations::testing;
 
     #[test]
     fn articles_are_listed_found_and_counted() {
@@ -189,18 +188,7 @@ mod tests {
     }
 
     async fn talk(said: &[u8]) -> Vec<u8> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        let talk = async {
-            client.write_all(said).await.unwrap();
-            let mut answer = Vec::new();
-            client.read_to_end(&mut answer).await.unwrap();
-            answer
-        };
         let stock = Stock::default();
-        let (answer, served) = tokio::join!(talk, serve(stream, "there", &stock));
-        served.unwrap();
-        answer
+        testing::talk(said, |stream| serve(stream, "there", &stock)).await
     }
 }

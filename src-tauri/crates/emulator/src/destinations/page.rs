@@ -166,10 +166,8 @@ fn failure(status: StatusCode, words: &str) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
     use super::*;
+    use crate::destinations::testing;
 
     #[tokio::test]
     async fn the_page_shows_the_node_and_escapes_what_it_shows() {
@@ -216,21 +214,10 @@ mod tests {
     }
 
     async fn ask(request: &str, body: &[u8]) -> Vec<u8> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
         let facts = vec![("Node", "i-1".to_owned())];
         let about = About { id: "i-1".into(), name: "a<b".into(), facts };
-        let talk = async {
-            client.write_all(request.as_bytes()).await.unwrap();
-            client.write_all(body).await.unwrap();
-            let mut answer = Vec::new();
-            client.read_to_end(&mut answer).await.unwrap();
-            answer
-        };
-        let (answer, served) = tokio::join!(talk, serve(stream, Arc::new(about)));
-        served.unwrap();
-        answer
+        let said = [request.as_bytes(), body].concat();
+        testing::talk(&said, |stream| serve(stream, Arc::new(about))).await
     }
 
     fn body(answer: &[u8]) -> &[u8] {

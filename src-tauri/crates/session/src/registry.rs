@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
@@ -19,6 +20,8 @@ use crate::clock;
 use crate::control_plane::{ControlError, ControlPlane, SessionId, StartRequest, Ticket};
 use crate::error::Error;
 
+/// A start that is not answered within this is given up by whoever asked for it.
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long one session's termination is tried.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(20);
 
@@ -105,13 +108,14 @@ impl Registry {
             // If nobody waits any more, the lease comes back in the error and is dropped.
             let _ = answer.send(outcome);
         });
+        // The call itself goes on: what it starts too late is a session all the same.
+        let outcome = match timeout(START_LIMIT, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => return Err(Error::ShuttingDown),
+            Err(_) => Err(unanswered("StartSession", START_LIMIT)),
+        };
         let target = request.target.clone();
-        match answered.await {
-            Ok(outcome) => {
-                outcome.map_err(|source| Error::Start { target, source: Box::new(source) })
-            }
-            Err(_) => Err(Error::ShuttingDown),
-        }
+        outcome.map_err(|source| Error::Start { target, source: Box::new(source) })
     }
 
     fn lease(
@@ -147,7 +151,7 @@ impl Registry {
     /// Waits until every task is done, for at most `limit`; answers what still lives then.
     pub(crate) async fn finish(&self, limit: Duration) -> Vec<LiveSession> {
         self.shared.tasks.close();
-        if tokio::time::timeout(limit, self.shared.tasks.wait()).await.is_err() {
+        if timeout(limit, self.shared.tasks.wait()).await.is_err() {
             tracing::warn!("sessions remain after {limit:?}");
         }
         self.live()
@@ -235,7 +239,8 @@ async fn terminate(control: &dyn ControlPlane, session_id: &SessionId) -> Result
     let give_up = clock::now() + TERMINATE_LIMIT;
     loop {
         tokio::time::sleep(backoff.next_delay()).await;
-        match control.terminate_session(session_id).await {
+        let asked = timeout(TERMINATE_LIMIT, control.terminate_session(session_id)).await;
+        match asked.unwrap_or_else(|_| Err(unanswered("TerminateSession", TERMINATE_LIMIT))) {
             Ok(()) | Err(ControlError::SessionGone) => return Ok(()),
             Err(error) if error.is_transient() && clock::now() < give_up => {
                 tracing::debug!(%session_id, %error, "terminating again");
@@ -245,10 +250,16 @@ async fn terminate(control: &dyn ControlPlane, session_id: &SessionId) -> Result
     }
 }
 
+fn unanswered(call: &str, limit: Duration) -> ControlError {
+    let reason = format!("no answer within {} s", limit.as_secs());
+    ControlError::Unreachable { endpoint: call.to_owned(), reason }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Account, bench_with, soon};
+    use crate::state::SessionState;
+    use crate::testing::{Account, bench_with, reach, soon};
     use crate::{EngineConfig, TerminalSpec};
 
     #[derive(Default)]
@@ -312,6 +323,22 @@ mod tests {
         engine.end_leftover(&account.plane(), &leftover).await.expect("it can be ended");
         assert_eq!(account.with(|calls| calls.terminated.clone()), ["left-1"]);
         assert_eq!(book.lines(), ["-left-1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_answered_too_late_is_given_up_and_its_session_ended() {
+        let (engine, account, _door) = bench_with(EngineConfig::default());
+        account.with(|calls| calls.hangs_on_start = true);
+        let (handle, _output) = engine.terminal(account.plane(), TerminalSpec::default());
+        let is_over = |state: &SessionState| matches!(state, SessionState::Ended(_));
+        let SessionState::Ended(end) = reach(&mut handle.state(), is_over).await else {
+            unreachable!()
+        };
+        let error = end.error().expect("it failed");
+        assert!(matches!(&**error, Error::Start { .. }), "{error}");
+        assert!(account.with(|calls| calls.terminated.is_empty()));
+        account.with(|calls| calls.hangs_on_start = false);
+        account.until(|calls| calls.terminated == ["session-1"]).await;
     }
 
     #[tokio::test(start_paused = true)]

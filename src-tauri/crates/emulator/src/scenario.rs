@@ -18,7 +18,9 @@ mod node;
 
 pub(crate) use account::matches;
 pub use account::{Account, Decision, Policy, Role, User};
-pub use node::{Activation, Agent, Home, Instance, InstanceState, Node, Offer, Ping, Platform};
+pub use node::{
+    Activation, Agent, Home, Instance, InstanceState, Node, Offer, Ping, Platform, WayOut,
+};
 
 use dice::Dice;
 use documents::Documents;

@@ -7,7 +7,7 @@ use time::Duration;
 use super::company::{DATA, DEV, PROD, REGIONS};
 use super::{
     Activation, Agent, Dice, Home, Instance, InstanceState, LATEST_AGENT, Node, Offer, Ping,
-    Platform,
+    Platform, WayOut,
 };
 use crate::sessions::Platform as Family;
 
@@ -239,18 +239,22 @@ impl Yard {
         let private_ip = octets.map(|octet| octet.to_string()).join(".");
         let age = Duration::minutes(i64::from(self.dice.between(40, 60 * 24 * 400)));
         let stopped = self.dice.percent(4);
+        let is_public = app.role == "bastion";
         let instance = Instance {
             kind: self.dice.pick(app.kinds),
             state: if stopped { InstanceState::Stopped } else { InstanceState::Running },
             launched_ago: age,
             zone: format!("{region}{}", ["a", "b", "c"][zone as usize]),
             vpc: place.vpc,
-            subnet: place.subnets[zone as usize].clone(),
+            subnet: match is_public {
+                true => format!("subnet-0{}", public_subnet(account, region, zone)),
+                false => place.subnets[zone as usize].clone(),
+            },
             image: format!("ami-0{}", image(region, app.platform)),
             group: (place.group, format!("{}-{}", env, app.name)),
             role: Some(format!("feldspar-{}-{}", env, app.role)),
-            public_ip: (app.role == "bastion")
-                .then(|| format!("203.0.113.{}", self.dice.between(10, 250))),
+            public_ip: is_public.then(|| format!("203.0.113.{}", self.dice.between(10, 250))),
+            way_out: if is_public { WayOut::Internet } else { WayOut::Nat },
         };
         let host_name = match app.platform.family {
             Family::Windows => format!("EC2AMAZ-{}", self.dice.capitals(7)),
@@ -365,10 +369,24 @@ impl Yard {
                 agent.requires_challenge = true;
             }
         });
-        // Instances nobody put an agent on.
-        for name in ["prod-metrics-02", "dev-ci-runner-10", "prod-notebook-05"] {
-            set(name, &|node| node.agent = None);
-        }
+        // Systems Manager never heard of these: nobody put an agent on the first, the second has no
+        // role, and the third stands in a network that leads nowhere.
+        set("prod-metrics-02", &|node| node.agent = None);
+        set("dev-ci-runner-10", &|node| {
+            node.agent = None;
+            if let Home::Ec2(instance) = &mut node.home {
+                instance.role = None;
+            }
+        });
+        set("prod-notebook-05", &|node| {
+            node.agent = None;
+            if let Home::Ec2(instance) = &mut node.home {
+                let mut chance = Dice::new(0, "isolated");
+                instance.vpc = format!("vpc-0{}", chance.hex(16));
+                instance.subnet = format!("subnet-0{}", chance.hex(16));
+                instance.way_out = WayOut::None;
+            }
+        });
         // Always away.
         set("hamburg-till-02", &|node| {
             if let Some(agent) = &mut node.agent {
@@ -444,6 +462,11 @@ fn image(region: &str, platform: Platform) -> String {
     Dice::new(0, &format!("{region} {} {}", platform.name, platform.version)).hex(16)
 }
 
+/// Of chances of its own, so that everything else is as it is without.
+fn public_subnet(account: &str, region: &str, zone: u32) -> String {
+    Dice::new(0, &format!("public {account} {region} {zone}")).hex(16)
+}
+
 fn internal_name(region: &str, octets: &[u8; 4]) -> String {
     let [a, b, c, d] = octets;
     match region {
@@ -466,6 +489,12 @@ mod tests {
         assert_eq!(version("prod-legacy-shop-02"), "3.2.815.0");
         assert!(find("prod-lake-db-01").agent.as_ref().unwrap().requires_challenge);
         assert!(find("prod-metrics-02").agent.is_none());
+        let instance = |name: &str| find(name).instance().unwrap().clone();
+        assert!(instance("prod-metrics-02").role.is_some());
+        assert!(instance("dev-ci-runner-10").role.is_none());
+        assert_eq!(instance("prod-notebook-05").way_out, WayOut::None);
+        assert_ne!(instance("prod-notebook-05").vpc, instance("prod-notebook-04").vpc);
+        assert_eq!(instance("prod-bastion-01").way_out, WayOut::Internet);
         assert!(!find("hamburg-till-02").is_online());
         assert!(find("hamburg-roaster-01").id.starts_with("mi-"));
         assert_eq!(find("prod-ledger-01").platform.kind(), "Windows");

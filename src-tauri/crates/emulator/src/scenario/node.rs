@@ -112,6 +112,19 @@ pub struct Instance {
     pub role: Option<String>,
     /// A public address, if it has one.
     pub public_ip: Option<String>,
+    /// Where the subnet's route for everything leads.
+    pub way_out: WayOut,
+}
+
+/// How a subnet leads out of its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayOut {
+    /// Through a NAT gateway, which is the network's main route.
+    Nat,
+    /// To the internet, for machines with a public address.
+    Internet,
+    /// Nowhere.
+    None,
 }
 
 /// What an instance is doing.

@@ -1,4 +1,4 @@
-//! EC2: the instances behind the nodes, and the regions.
+//! EC2: the instances behind the nodes, their networks, and the regions.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,11 @@ use super::{ApiError, ApiResult, Call};
 use crate::scenario::matches;
 
 mod instances;
+mod networks;
 mod regions;
 
-pub(crate) const OPERATIONS: &[&str] = &["DescribeInstances", "DescribeRegions"];
+pub(crate) const OPERATIONS: &[&str] =
+    &["DescribeInstances", "DescribeRegions", "DescribeRouteTables", "DescribeVpcEndpoints"];
 pub(crate) const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// The most values one request's filters may have together.
@@ -21,6 +23,8 @@ pub(crate) fn answer(call: &Call<'_>, form: Form) -> ApiResult<String> {
     match call.operation {
         "DescribeInstances" => instances::describe(call, form),
         "DescribeRegions" => regions::describe(call, form),
+        "DescribeRouteTables" => networks::route_tables(call, form),
+        "DescribeVpcEndpoints" => networks::endpoints(call, form),
         other => Err(unknown(other)),
     }
 }

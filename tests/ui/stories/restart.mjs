@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../desktop/within.mjs";
 import { freePort } from "../window.mjs";
@@ -57,7 +57,27 @@ export default [
       await terminal.reads(/^anew-43$/m);
       await tunnels.show();
       await tunnels.isOn("shop", false);
+      await tunnels.says("shop", /via prod-storefront-01/);
       await window.find("region", "web");
+    },
+  },
+  {
+    title: "what is written into a file by hand shows in the window by itself",
+    async play(scene) {
+      const { window, nodes } = await scene.open();
+      await nodes.counted("nodes", ({ total }) => total >= 50);
+      await window.press("Ctrl+,");
+      await (await window.find("combobox", "Theme")).sendKeys("Dark");
+      const shows = (theme) =>
+        window.until(`the ${theme} theme`, (want) => document.documentElement.dataset.theme === want, { given: [theme] });
+      await shows("dark");
+      const written = () => filesOf(scene.desktop).find((path) => /settings\.toml$/.test(path));
+      const file = await until("the settings file", written);
+      writeFileSync(file, readFileSync(file, "utf8").replace('theme = "dark"', 'theme = "light"'));
+      await shows("light");
+      mkdirSync(join(scene.desktop.home, ".aws"));
+      writeFileSync(join(scene.desktop.home, ".aws", "config"), "[profile by-hand]\nregion = eu-west-1\n");
+      await window.find("button", "by-hand");
     },
   },
   {

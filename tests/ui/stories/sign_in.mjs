@@ -47,6 +47,34 @@ export default [
     },
   },
   {
+    title: "a sign-in for new accounts shows its code, can be given up, and brings them",
+    async play(scene) {
+      const desktop = await scene.enter();
+      const { url } = await serve(scene, join(desktop.folder, "elsewhere"));
+      const { window, nodes } = await scene.open({ env: { AWS_ENDPOINT_URL: url } });
+      const inside = ["dialog", "Add account"];
+      const ask = async () => {
+        await window.click("button", "Sign in with IAM Identity Center");
+        await window.fill("textbox", "Start URL", "https://feldspar.awsapps.com/start", { inside });
+        await window.fill("textbox", "Region", "eu-central-1", { inside });
+        await window.click("button", "Sign in", { inside });
+        await window.find("button", "Open the page again", { inside });
+        const [code] = (await window.text("dialog .page b")).match(/^\w{4}-\w{4}$/);
+        return code;
+      };
+      const given = await ask();
+      await window.click("button", "Cancel", { inside });
+      await window.gone(...inside);
+      const code = await ask();
+      assert.notEqual(code, given);
+      await fetch(`${url}/sign-in?user_code=${code}&answer=allow`);
+      await window.gone(...inside);
+      await nodes.counted("nodes", ({ total }) => total >= 10);
+      await window.find("navigation", "Scope");
+      await window.see("feldspar.awsapps.com", { where: "nav" });
+    },
+  },
+  {
     title: "credentials that have expired are told where they are missed, and what waited goes on",
     async play(scene) {
       const { window, nodes, terminal, sandbox } = await scene.open();

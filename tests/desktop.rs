@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 mod accounts;
+mod diagnosis;
 mod saved;
 mod terminals;
 mod tunnels;
@@ -203,7 +204,10 @@ async fn without_profiles_the_sandbox_opens_and_its_rows_arrive() {
     let prod = &world.emulator.scenario().account("prod").expect("there").id;
     let there = world.emulator.scenario().nodes(prod, MAIN_REGION);
     let managed = there.iter().filter(|node| node.agent.is_some()).count();
-    assert_eq!(nodes.len(), managed);
+    let strangers = nodes.iter().filter(|node| node.ping == PingState::Unmanaged);
+    let strangers: Vec<_> = strangers.map(|node| node.name.as_str()).collect();
+    assert_eq!(strangers, ["prod-metrics-02"]);
+    assert_eq!(nodes.len(), managed + strangers.len());
     assert!(nodes.iter().any(|node| node.ping == PingState::Online));
     assert!(nodes.iter().any(|node| node.platform == NodePlatform::Linux));
     assert!(nodes.iter().all(|node| node.arn.contains(prod.as_str())));

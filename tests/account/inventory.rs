@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::{Error, ErrorCode};
-use aws::{InventoryEvent, ManagedNode, PingStatus};
+use aws::{InventoryEvent, ManagedNode, PingStatus, Platform};
 use emulator::Scenario;
 
 use super::Sandbox;
@@ -26,6 +26,18 @@ async fn every_node_is_told_with_its_name_and_place() {
             assert!(told.id.is_hybrid());
         }
     }
+}
+
+#[tokio::test]
+async fn machines_that_systems_manager_does_not_know_are_found_when_asked_for() {
+    let sandbox = Sandbox::start().await;
+    let account = sandbox.account("sandbox-prod");
+    let found = account.fitting("ping:unmanaged").await.expect("listed");
+    let names: Vec<_> = found.iter().map(ManagedNode::label).collect();
+    assert_eq!(names, ["prod-metrics-02"]);
+    assert_eq!((found[0].platform, found[0].ping), (Platform::Linux, PingStatus::Unmanaged));
+    assert!(account.fitting("metrics-02").await.expect("listed").is_empty());
+    assert!(account.find("metrics-0").await.is_ok_and(|node| node.label() == "prod-metrics-01"));
 }
 
 #[tokio::test]

@@ -387,7 +387,7 @@ export type NodeView = {
 	zone: string | null,
 	/**  Kind of operating system. */
 	platform: NodePlatform,
-	/**  As the agent says it: `Amazon Linux 2023`. */
+	/**  As the agent says it: `Amazon Linux 2023`; as EC2 does where there is none. */
 	platformName: string,
 	/**  Empty when no agent ever reported. */
 	agentVersion: string,
@@ -460,7 +460,7 @@ export type PingState =
 "connectionLost" | 
 /**  Not heard of for a long time. */
 "inactive" | 
-/**  Known to EC2, never registered with Systems Manager. */
+/**  Known to EC2 alone: not registered with Systems Manager. */
 "unmanaged";
 
 /**  The system Adit runs on. */
@@ -564,7 +564,7 @@ export type RegionView = {
 	name: string,
 	/**  Shown first. */
 	favourite: boolean,
-	/**  Nodes at the last reading; none before the first. */
+	/**  Nodes that Systems Manager knew at the last reading; none before the first. */
 	nodes: number | null,
 };
 

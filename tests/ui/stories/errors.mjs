@@ -23,6 +23,22 @@ export default [
     },
   },
   {
+    title: "a machine that Systems Manager does not know is found, with what it lacks",
+    async play(scene) {
+      const { window, nodes } = await scene.open();
+      const { total } = await nodes.counted("nodes", (count) => count.total >= 50);
+      await window.click("button", "1 not managed");
+      await window.find("button", "Edit ping:unmanaged");
+      await nodes.cell("prod-metrics-02");
+      await window.click("button", "Why is it not managed?");
+      await window.see(/prod-metrics-02 can.t be reached[^]*Install the SSM Agent/, { where: ".diagnosis" });
+      await nodes.filter("prod-metrics");
+      await nodes.counted("both of the kind", ({ shown }) => shown === 2);
+      await nodes.filter("");
+      await nodes.counted("those that are managed", (count) => count.shown === total);
+    },
+  },
+  {
     title: "a call that is not allowed says which, and a throttled one is tried again",
     async play(scene) {
       const { window, nodes, terminal, sandbox } = await scene.open();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { node } from '../../tests/fake';
 import { complete, Values } from './completion';
-import { compile, parse } from './filter';
+import { compile, looksForUnmanaged, parse } from './filter';
 import { Haystack } from './haystack';
 import { rowOf } from './row';
 
@@ -84,6 +84,26 @@ describe('filter', () => {
   it('waits for the value of a term being typed', () => {
     expect(found('tag:')).toHaveLength(3);
     expect(found('tag:Env=')).toHaveLength(3);
+  });
+});
+
+describe('instances that are not managed', () => {
+  it('are looked for by words, names, ids, addresses and their state', () => {
+    for (const filter of [
+      'web',
+      'name:web',
+      'id:i-0',
+      'ip:10.0',
+      'ping:unmanaged',
+      '!ping:online',
+      'tag:Env web',
+    ])
+      expect(looksForUnmanaged(filter), filter).toBe(true);
+  });
+
+  it('are left out by all else', () => {
+    for (const filter of ['', 'tag:Env=prod', 'platform:linux', '!web', 'ping:', '!name:web'])
+      expect(looksForUnmanaged(filter), filter).toBe(false);
   });
 });
 

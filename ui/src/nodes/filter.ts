@@ -54,6 +54,19 @@ export function parse(text: string): Term[] {
   });
 }
 
+/**
+ * Whether a filter looks for instances that Systems Manager does not know, which are left out
+ * otherwise: by a word, a name, an id, an address, or by what it says of being in touch.
+ */
+export function looksForUnmanaged(text: string): boolean {
+  return parse(text).some(
+    ({ key, value, negated }) =>
+      value !== '' && (key === 'ping' || (!negated && (key === null || naming.includes(key)))),
+  );
+}
+
+const naming: FilterKey[] = ['name', 'id', 'ip'];
+
 export interface Query {
   /** What the text of every row that fits holds, lower case; none: that has to be seen row by row. */
   word: string | null;

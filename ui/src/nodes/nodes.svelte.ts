@@ -13,7 +13,7 @@ import {
 import type { AccountLook } from '../lib/account';
 import { defaultColumns, sorted } from './columns';
 import { Values } from './completion';
-import { compile, parse } from './filter';
+import { compile, looksForUnmanaged, parse } from './filter';
 import { Haystack } from './haystack';
 import { keyOf, rowOf, targetOf, type NodeRow } from './row';
 
@@ -24,6 +24,8 @@ interface Region {
   readMs: number | null;
   rows: Map<string, NodeRow>;
 }
+
+const isManaged = (row: NodeRow) => row.node.ping !== 'unmanaged';
 
 /** While a reading runs, the table is built again at most this often. */
 const rebuildMs = 120;
@@ -56,10 +58,18 @@ export class Nodes {
   );
   readonly #haystack = $derived(new Haystack(this.#sorted));
   readonly #query = $derived(compile(this.filter, (id) => `${this.#looks(id).label}\n${id}`.toLowerCase()));
+  readonly #looksForUnmanaged = $derived(looksForUnmanaged(this.filter));
+  readonly #managed = $derived(this.#sorted.filter(isManaged));
   /** The rows of the table. */
-  readonly rows = $derived(this.filter === '' ? this.#sorted : this.#haystack.fitting(this.#query));
+  readonly rows = $derived.by(() => {
+    if (this.filter === '') return this.#managed;
+    const fitting = this.#haystack.fitting(this.#query);
+    return this.#looksForUnmanaged ? fitting : fitting.filter(isManaged);
+  });
   readonly values = $derived(new Values(this.#all, (id) => this.#looks(id).label));
-  readonly total = $derived(this.#all.length);
+  readonly total = $derived(this.#looksForUnmanaged ? this.#sorted.length : this.#managed.length);
+  /** Instances that Systems Manager does not know and the filter does not look for. */
+  readonly leftOut = $derived(this.#sorted.length - this.total);
   readonly reading = $derived(this.#regions.some(({ state }) => state.state === 'reading'));
   readonly readMs = $derived(
     this.#regions.reduce<number | null>((oldest, { readMs }) => {
@@ -132,7 +142,7 @@ export class Nodes {
 
   /** Every node known, of all scopes looked at so far. */
   everyRow(): NodeRow[] {
-    return [...this.#known.values()].flatMap((region) => [...region.rows.values()]);
+    return [...this.#known.values()].flatMap((region) => [...region.rows.values()]).filter(isManaged);
   }
 
   /** The picked rows, else the one with the keyboard. */
@@ -162,7 +172,10 @@ export class Nodes {
   /** Puts the keyboard on a node and clears a filter that would hide it. */
   show(target: TargetView): void {
     const key = keyOf(target);
-    if (!this.rows.some((row) => row.key === key)) this.setFilter('');
+    if (!this.rows.some((row) => row.key === key)) {
+      const row = this.find(target);
+      this.setFilter(row === undefined || isManaged(row) ? '' : `id:${target.nodeId}`);
+    }
     this.cursor = key;
     this.picked = new Set();
   }

@@ -116,6 +116,19 @@ describe('nodes', () => {
     expect(nodes.failures).toEqual([{ profileId: 'acme', region: 'eu-west-1', error }]);
   });
 
+  it('leaves out what is not managed until somebody looks for it', () => {
+    const stray = node({ id: 'i-9', name: 'web-9', ping: 'unmanaged' });
+    nodes.take(batch({ nodes: [node({ id: 'i-1', name: 'web-1' }), stray] }));
+    expect([names(nodes), nodes.total, nodes.leftOut]).toEqual([['web-1'], 1, 1]);
+    expect(nodes.everyRow().map((row) => row.node.name)).toEqual(['web-1']);
+    nodes.setFilter('web');
+    expect([names(nodes), nodes.total, nodes.leftOut]).toEqual([['web-1', 'web-9'], 2, 0]);
+    nodes.setFilter('tag:Env');
+    expect(names(nodes)).not.toContain('web-9');
+    nodes.show({ profileId: 'acme', region: 'eu-west-1', nodeId: 'i-9', nodeName: 'web-9' });
+    expect(names(nodes)).toEqual(['web-9']);
+  });
+
   it('clears a filter that would hide the node asked for', () => {
     nodes.take(batch());
     nodes.setFilter('api');

@@ -83,7 +83,8 @@ impl Account {
         self.client.inventory()
     }
 
-    /// Reads all nodes that fit a filter, by name.
+    /// Reads all nodes that fit a filter, by name. Instances that Systems Manager does not know are
+    /// among them only for a filter that asks for `ping:`.
     ///
     /// # Errors
     ///
@@ -92,7 +93,8 @@ impl Account {
     pub async fn fitting(&self, filter: &str) -> Result<Vec<ManagedNode>, Error> {
         let filter = NodeFilter::parse(filter)?;
         let mut nodes = self.all().await?;
-        nodes.retain(|node| filter.fits(node));
+        let is_wanted = |node: &ManagedNode| is_managed(node) || filter.asks_for_ping();
+        nodes.retain(|node| filter.fits(node) && is_wanted(node));
         Ok(nodes)
     }
 
@@ -118,7 +120,8 @@ impl Account {
                 return choose(wanted, named);
             }
         }
-        let nodes = self.all().await?;
+        let mut nodes = self.all().await?;
+        nodes.retain(is_managed);
         let exact: Vec<_> = nodes.iter().filter(|node| is_called(node, wanted)).cloned().collect();
         let fitting = match exact.is_empty() && !filter.is_empty() {
             true => nodes.iter().filter(|node| filter.fits(node)).cloned().collect(),
@@ -200,6 +203,10 @@ fn choose(wanted: &str, mut nodes: Vec<ManagedNode>) -> Result<ManagedNode, Erro
             })
         }
     }
+}
+
+fn is_managed(node: &ManagedNode) -> bool {
+    node.ping != PingStatus::Unmanaged
 }
 
 fn is_online(node: &ManagedNode) -> bool {

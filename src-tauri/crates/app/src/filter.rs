@@ -79,6 +79,11 @@ impl NodeFilter {
         self.terms.is_empty()
     }
 
+    /// Says whether the filter has a word on being in touch with Systems Manager.
+    pub(crate) fn asks_for_ping(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.test, Test::Field(Field::Ping, _)))
+    }
+
     /// Says whether a node fits.
     pub fn fits(&self, node: &ManagedNode) -> bool {
         self.terms.iter().all(|term| term.test.fits(node) == term.wanted)

@@ -16,7 +16,7 @@ use crate::event::{Event, Outbox};
 use crate::kept::{Memory, RememberedRegion};
 use crate::tasks::Tasks;
 use crate::view::{
-    AppError, InventoryState, InventoryView, NodeView, ProfileId, ScopeView, TargetView,
+    AppError, InventoryState, InventoryView, NodeView, PingState, ProfileId, ScopeView, TargetView,
 };
 
 mod node;
@@ -71,6 +71,11 @@ impl Known {
         let nodes = found.map(|found| found.nodes).unwrap_or_default();
         let nodes = nodes.into_iter().map(|node| (node.id.clone(), Arc::new(node))).collect();
         Self { state: InventoryState::Ready, nodes, read_ms, is_reading: false }
+    }
+
+    /// Counts the nodes that Systems Manager knows.
+    fn managed(&self) -> usize {
+        self.nodes.values().filter(|node| node.ping != PingState::Unmanaged).count()
     }
 
     fn is_fresh(&self) -> bool {
@@ -137,7 +142,7 @@ impl Inventories {
             return;
         }
         let found = Known::remembered(self.0.memory.region(&place.0, &place.1));
-        let (count, is_known) = (found.nodes.len(), found.read_ms.is_some());
+        let (count, is_known) = (found.managed(), found.read_ms.is_some());
         self.state().regions.entry(place.clone()).or_insert(found);
         if is_known {
             self.0.accounts.note_count(&place.0, &place.1, count);
@@ -354,10 +359,11 @@ impl Inventories {
         known.state = InventoryState::Ready;
         let read_ms = clock::epoch_ms();
         known.read_ms = Some(read_ms);
+        let count = known.managed();
         let nodes: Vec<Arc<NodeView>> = known.nodes.values().cloned().collect();
         drop(state);
         self.tell(place, InventoryState::Ready, Vec::new(), gone);
-        self.0.accounts.note_count(&place.0, &place.1, nodes.len());
+        self.0.accounts.note_count(&place.0, &place.1, count);
         self.0.readings.send_replace(());
         let (memory, place) = (self.0.memory.clone(), place.clone());
         let tasks = self.0.tasks.clone();

@@ -2,10 +2,11 @@
 //!
 //! Systems Manager lists the nodes, 50 a page; EC2 lists names, tags and addresses beside it,
 //! 1000 a page. Both run at once and nodes are told as soon as they are known: first bare, then
-//! again when EC2 has added to them. Without permission for EC2 the nodes stay bare and a notice
-//! says so.
+//! again when EC2 has added to them. Instances that Systems Manager does not know come last, as
+//! [`PingStatus::Unmanaged`](crate::PingStatus). Without permission for EC2 the nodes stay bare and
+//! a notice says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_ec2::types::Filter;
@@ -17,6 +18,7 @@ use crate::client::Client;
 use crate::endpoints::Service;
 use crate::error::CallError;
 use crate::node::{InstanceFacts, ManagedNode, NodeId};
+use crate::region::Region;
 
 mod lookup;
 
@@ -55,7 +57,7 @@ impl Inventory {
 }
 
 impl Client {
-    /// Reads every managed node of the region.
+    /// Reads every managed node of the region, and the instances that could be some.
     pub fn inventory(&self) -> Inventory {
         let (sender, events) = mpsc::channel(PAGES_AHEAD);
         let mut reading = JoinSet::new();
@@ -135,7 +137,7 @@ struct Stop;
 
 /// Reads both listings at once. One task polls both, so what is told first is sent first.
 async fn read(client: &Client, events: &Events) {
-    let joined = Mutex::new(Joined::default());
+    let joined = Mutex::new(Joined::new(client.region().clone()));
     let both = async {
         tokio::try_join!(nodes(client, events, &joined), instances(client, events, &joined))
     };
@@ -167,7 +169,7 @@ async fn nodes(client: &Client, events: &Events, joined: &Mutex<Joined>) -> Resu
 
 async fn instances(client: &Client, events: &Events, joined: &Mutex<Joined>) -> Result<(), Stop> {
     let mut token = None;
-    while !with(joined, |joined| joined.is_complete()) {
+    loop {
         match client.instances_page(living(), token).await {
             Ok((page, next)) => {
                 let told = with(joined, |joined| joined.instances_came(page));
@@ -184,7 +186,6 @@ async fn instances(client: &Client, events: &Events, joined: &Mutex<Joined>) -> 
             }
         }
     }
-    Ok(())
 }
 
 async fn tell(events: &Events, nodes: Vec<ManagedNode>) -> Result<(), Stop> {
@@ -199,8 +200,11 @@ fn with<T>(joined: &Mutex<Joined>, change: impl FnOnce(&mut Joined) -> T) -> T {
 }
 
 /// Both listings as far as they have come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Joined {
+    region: Region,
+    /// Every node so far.
+    managed: BTreeSet<NodeId>,
     /// EC2 nodes that still lack what EC2 knows.
     bare: BTreeMap<NodeId, ManagedNode>,
     /// Instances whose node has not come yet.
@@ -209,37 +213,57 @@ struct Joined {
 }
 
 impl Joined {
-    /// Takes a page of nodes and tells what is known of them.
+    fn new(region: Region) -> Self {
+        Self {
+            region,
+            managed: BTreeSet::new(),
+            bare: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            all_nodes_came: false,
+        }
+    }
+
+    /// Takes a page of nodes and tells what is known of them; with the last, also what is none.
     fn nodes_came(&mut self, page: Vec<ManagedNode>, last: bool) -> Vec<ManagedNode> {
         self.all_nodes_came |= last;
-        let join = |mut node: ManagedNode| {
+        let mut told = Vec::new();
+        for mut node in page {
+            self.managed.insert(node.id.clone());
             match self.waiting.remove(&node.id) {
                 Some(facts) => node.join(&facts),
                 None if node.id.is_hybrid() => {}
                 None => drop(self.bare.insert(node.id.clone(), node.clone())),
             }
-            node
-        };
-        page.into_iter().map(join).collect()
+            told.push(node);
+        }
+        if last {
+            let strangers = std::mem::take(&mut self.waiting).into_iter();
+            told.extend(strangers.map(|(id, facts)| self.unmanaged(id, &facts)));
+        }
+        told
     }
 
-    /// Takes a page of instances and tells the nodes now known better.
+    /// Takes a page of instances and tells the nodes now known better, and what is known to be
+    /// none.
     fn instances_came(&mut self, page: Vec<(NodeId, InstanceFacts)>) -> Vec<ManagedNode> {
-        let mut better = Vec::new();
+        let mut told = Vec::new();
         for (id, facts) in page {
             if let Some(mut node) = self.bare.remove(&id) {
                 node.join(&facts);
-                better.push(node);
-            } else if !self.all_nodes_came {
+                told.push(node);
+            } else if self.managed.contains(&id) {
+                // Listed twice: instances come and go between the pages.
+            } else if self.all_nodes_came {
+                told.push(self.unmanaged(id, &facts));
+            } else {
                 self.waiting.insert(id, facts);
             }
         }
-        better
+        told
     }
 
-    /// Says whether EC2 has nothing more to add.
-    fn is_complete(&self) -> bool {
-        self.all_nodes_came && self.bare.is_empty()
+    fn unmanaged(&self, id: NodeId, facts: &InstanceFacts) -> ManagedNode {
+        ManagedNode::unmanaged(id, facts, self.region.clone())
     }
 }
 
@@ -249,7 +273,7 @@ mod tests {
     use aws_sdk_ssm::types::InstanceInformation;
 
     use super::*;
-    use crate::region::Region;
+    use crate::node::PingStatus;
 
     fn node(id: &str) -> ManagedNode {
         let info = InstanceInformation::builder().instance_id(id).build();
@@ -266,24 +290,36 @@ mod tests {
         nodes.iter().map(ManagedNode::label).collect()
     }
 
+    fn unmanaged(nodes: &[ManagedNode]) -> Vec<&str> {
+        let strangers = nodes.iter().filter(|node| node.ping == PingStatus::Unmanaged);
+        strangers.map(ManagedNode::label).collect()
+    }
+
+    fn joined() -> Joined {
+        Joined::new(Region::new("eu-west-1"))
+    }
+
     #[test]
     fn nodes_first_are_told_twice() {
-        let mut joined = Joined::default();
+        let mut joined = joined();
         let told = joined.nodes_came(vec![node("i-00000001"), node("mi-00000002")], true);
         assert_eq!(labels(&told), ["i-00000001", "mi-00000002"]);
-        assert!(!joined.is_complete());
         let told =
             joined.instances_came(vec![instance("i-00000001", "web"), instance("i-00000009", "x")]);
-        assert_eq!(labels(&told), ["web"]);
-        assert!(joined.is_complete());
+        assert_eq!((labels(&told), unmanaged(&told)), (vec!["web", "x"], vec!["x"]));
+        // A page that overlaps the one before makes no stranger of a node.
+        let told = joined.instances_came(vec![instance("i-00000001", "web")]);
+        assert!(told.is_empty());
     }
 
     #[test]
     fn instances_first_are_told_once() {
-        let mut joined = Joined::default();
-        assert!(joined.instances_came(vec![instance("i-00000001", "web")]).is_empty());
-        let told = joined.nodes_came(vec![node("i-00000001")], true);
-        assert_eq!(labels(&told), ["web"]);
-        assert!(joined.is_complete());
+        let mut joined = joined();
+        let page = vec![instance("i-00000001", "web"), instance("i-00000009", "x")];
+        assert!(joined.instances_came(page).is_empty());
+        let told = joined.nodes_came(vec![node("i-00000001")], false);
+        assert_eq!((labels(&told), unmanaged(&told)), (vec!["web"], vec![]));
+        let told = joined.nodes_came(Vec::new(), true);
+        assert_eq!((labels(&told), unmanaged(&told)), (vec!["x"], vec!["x"]));
     }
 }

@@ -82,6 +82,8 @@ pub enum PingStatus {
     ConnectionLost,
     /// Not heard of for a long time.
     Inactive,
+    /// Known to EC2 alone: it never registered with Systems Manager, or not for a month.
+    Unmanaged,
 }
 
 impl PingStatus {
@@ -91,6 +93,7 @@ impl PingStatus {
             Self::Online => "online",
             Self::ConnectionLost => "connection lost",
             Self::Inactive => "inactive",
+            Self::Unmanaged => "unmanaged",
         }
     }
 }
@@ -188,9 +191,20 @@ impl ManagedNode {
         })
     }
 
+    /// Stands for an instance that Systems Manager does not know.
+    pub(crate) fn unmanaged(id: NodeId, instance: &InstanceFacts, region: Region) -> Self {
+        let mut node = Self { ping: PingStatus::Unmanaged, ..Self::bare(id, region) };
+        node.join(instance);
+        node
+    }
+
     /// Adds what EC2 says.
     pub(crate) fn join(&mut self, instance: &InstanceFacts) {
         let facts = instance.clone();
+        if self.platform == Platform::Unknown {
+            self.platform = facts.platform;
+            self.platform_name = self.platform_name.take().or(facts.platform_name);
+        }
         self.name =
             facts.tags.get("Name").filter(|name| !name.is_empty()).cloned().or(self.name.take());
         self.private_ip = facts.private_ip.or(self.private_ip);
@@ -206,7 +220,7 @@ impl ManagedNode {
 }
 
 /// What EC2 knows of one instance.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InstanceFacts {
     private_ip: Option<IpAddr>,
     public_ip: Option<IpAddr>,
@@ -217,6 +231,8 @@ pub(crate) struct InstanceFacts {
     instance_type: Option<String>,
     instance_state: Option<String>,
     iam_role: Option<String>,
+    platform: Platform,
+    platform_name: Option<String>,
 }
 
 impl InstanceFacts {
@@ -243,8 +259,21 @@ impl InstanceFacts {
                 .iam_instance_profile()
                 .and_then(|profile| profile.arn())
                 .and_then(role_name),
+            platform: platform_of(instance),
+            platform_name: text(instance.platform_details()),
         };
         Some((id, facts))
+    }
+}
+
+/// EC2 tells Windows from the rest by its licence, and a Mac by its hardware.
+fn platform_of(instance: &Instance) -> Platform {
+    let kind = instance.instance_type().map_or("", |kind| kind.as_str());
+    match instance.platform_details() {
+        Some(details) if details.starts_with("Windows") => Platform::Windows,
+        Some(_) if kind.starts_with("mac") => Platform::MacOs,
+        Some(_) => Platform::Linux,
+        None => Platform::Unknown,
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn view(
             PingStatus::Online => PingState::Online,
             PingStatus::ConnectionLost => PingState::ConnectionLost,
             PingStatus::Inactive => PingState::Inactive,
+            PingStatus::Unmanaged => PingState::Unmanaged,
         },
         last_ping_ms: node.last_ping.map(clock::ms),
         private_ip: text(node.private_ip),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws::{CallError, ManagedNode, NodeId, PingStatus};
+use aws::{CallError, ManagedNode, NodeId, PingStatus, WayOut};
 
 use crate::accounts::Accounts;
 use crate::clock;
@@ -33,12 +33,20 @@ pub(crate) async fn diagnose(
         }
     };
     let (instance, node) = tokio::join!(instance, client.node(&id));
+    let (instance, node) =
+        (instance.as_ref().map(Option::as_ref), node.as_ref().map(Option::as_ref));
     let mut checks = Vec::new();
     if !id.is_hybrid() {
-        checks.push(of_instance(instance.as_ref().map(Option::as_ref), target));
-        checks.push(of_role(instance.as_ref().map(Option::as_ref)));
+        checks.push(of_instance(instance, target));
+        checks.push(of_role(instance, matches!(node, Ok(None))));
+        if let Ok(Some(instance)) = instance
+            && let (Some(vpc), Some(subnet)) = (&instance.vpc_id, &instance.subnet_id)
+        {
+            let way_out = client.way_out(vpc, subnet).await;
+            checks.push(of_network(way_out.as_ref(), instance));
+        }
     }
-    checks.extend(of_agent(node.as_ref().map(Option::as_ref)));
+    checks.extend(of_agent(node));
     let name = if target.node_name.is_empty() { &target.node_id } else { &target.node_name };
     Ok(DiagnosisView { summary: summary(name, &checks), checks })
 }
@@ -82,13 +90,23 @@ fn of_instance(instance: Seen<'_>, target: &TargetView) -> CheckView {
     }
 }
 
-fn of_role(instance: Seen<'_>) -> CheckView {
+/// An agent that has registered has found a role somewhere.
+fn of_role(instance: Seen<'_>, is_stranger: bool) -> CheckView {
     const TITLE: &str = "The instance has a role";
     match instance {
         Err(error) => unknown(TITLE, error),
         Ok(Some(ManagedNode { iam_role: Some(role), .. })) => {
             check(TITLE, CheckOutcome::Good, format!("Its instance profile is {role}."), None)
         }
+        Ok(Some(_)) if is_stranger => check(
+            TITLE,
+            CheckOutcome::Bad,
+            "It has no instance profile, so its agent may not register.".to_owned(),
+            Some(
+                "Attach a role with AmazonSSMManagedInstanceCore, or turn on Default Host \
+                 Management for the region.",
+            ),
+        ),
         Ok(_) => check(
             TITLE,
             CheckOutcome::Unknown,
@@ -101,6 +119,39 @@ fn of_role(instance: Seen<'_>) -> CheckView {
     }
 }
 
+/// What agents need to reach; older ones a third, which is given where these are.
+const NEEDED: [&str; 2] = ["ssm", "ssmmessages"];
+
+fn of_network(way_out: Result<&WayOut, &CallError>, instance: &ManagedNode) -> CheckView {
+    const TITLE: &str = "The network leads to Systems Manager";
+    let way_out = match way_out {
+        Err(error) => return unknown(TITLE, error),
+        Ok(way_out) => way_out,
+    };
+    let missing: Vec<&str> =
+        NEEDED.into_iter().filter(|name| !way_out.endpoints.contains(*name)).collect();
+    let found = match &way_out.gateway {
+        _ if missing.is_empty() => {
+            let found = "Its network has endpoints for ssm and ssmmessages.".to_owned();
+            return check(TITLE, CheckOutcome::Good, found, None);
+        }
+        Some(gateway) if !way_out.needs_public_address() || instance.public_ip.is_some() => {
+            let found = format!("Its subnet leads out by {gateway}.");
+            return check(TITLE, CheckOutcome::Good, found, None);
+        }
+        Some(gateway) => format!(
+            "Its subnet leads out by {gateway}, but it has no public address to use that with."
+        ),
+        None => format!(
+            "Its subnet has no way out, and its network no endpoint for {}.",
+            missing.join(" and ")
+        ),
+    };
+    let advice = "Add endpoints for ssm, ssmmessages and ec2messages to the VPC, or lead the subnet \
+                  out through a NAT gateway.";
+    check(TITLE, CheckOutcome::Bad, found, Some(advice))
+}
+
 fn of_agent(node: Seen<'_>) -> Vec<CheckView> {
     const REGISTERED: &str = "The agent is registered with Systems Manager";
     const PINGS: &str = "The agent pings Systems Manager";
@@ -111,10 +162,10 @@ fn of_agent(node: Seen<'_>) -> Vec<CheckView> {
             return vec![check(
                 REGISTERED,
                 CheckOutcome::Bad,
-                "Systems Manager has never heard of an agent there.".to_owned(),
+                "Systems Manager does not hear of an agent there.".to_owned(),
                 Some(
-                    "Install the SSM Agent, give the instance a role that allows Systems \
-                     Manager, and let it reach the ssm, ssmmessages and ec2messages endpoints.",
+                    "Install the SSM Agent there, or start it. Its log says what keeps it from \
+                     registering.",
                 ),
             )];
         }
@@ -133,7 +184,7 @@ fn of_agent(node: Seen<'_>) -> Vec<CheckView> {
     };
     checks.push(match node.ping {
         PingStatus::Online => check(PINGS, CheckOutcome::Good, found, None),
-        PingStatus::ConnectionLost | PingStatus::Inactive => check(
+        PingStatus::ConnectionLost | PingStatus::Inactive | PingStatus::Unmanaged => check(
             PINGS,
             CheckOutcome::Bad,
             found,
@@ -174,6 +225,10 @@ fn summary(name: &str, checks: &[CheckView]) -> String {
 mod tests {
     use super::*;
 
+    fn node() -> ManagedNode {
+        ManagedNode::bare("i-01234567".parse().expect("an id"), aws::Region::new("eu-west-1"))
+    }
+
     fn target() -> TargetView {
         TargetView {
             profile_id: crate::view::ProfileId("p".to_owned()),
@@ -185,14 +240,40 @@ mod tests {
 
     #[test]
     fn the_likeliest_cause_comes_first() {
-        let mut node =
-            ManagedNode::bare("i-01234567".parse().expect("an id"), aws::Region::new("eu-west-1"));
+        let mut node = node();
         node.instance_state = Some("stopped".to_owned());
         node.ping = PingStatus::ConnectionLost;
         let mut checks = vec![of_instance(Ok(Some(&node)), &target())];
         checks.extend(of_agent(Ok(Some(&node))));
         let words = "web-1 can't be reached. EC2 says that it is stopped.";
         assert_eq!(summary("web-1", &checks), words);
+    }
+
+    #[test]
+    fn a_role_is_missed_only_by_an_agent_that_never_registered() {
+        let node = node();
+        let outcome = |is_stranger| of_role(Ok(Some(&node)), is_stranger).outcome;
+        assert_eq!(outcome(true), CheckOutcome::Bad);
+        assert_eq!(outcome(false), CheckOutcome::Unknown);
+    }
+
+    #[test]
+    fn a_way_out_is_one_that_can_be_used() {
+        let way = |gateway: Option<&str>, endpoints: &[&str]| WayOut {
+            gateway: gateway.map(str::to_owned),
+            endpoints: endpoints.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let (hidden, mut public) = (node(), node());
+        public.public_ip = "203.0.113.7".parse().ok();
+        let outcome = |way: &WayOut, node| of_network(Ok(way), node).outcome;
+        assert_eq!(outcome(&way(Some("nat-1"), &[]), &hidden), CheckOutcome::Good);
+        assert_eq!(outcome(&way(None, &["ssm", "ssmmessages"]), &hidden), CheckOutcome::Good);
+        assert_eq!(outcome(&way(Some("igw-1"), &[]), &public), CheckOutcome::Good);
+        assert_eq!(outcome(&way(Some("igw-1"), &[]), &hidden), CheckOutcome::Bad);
+        let cut = of_network(Ok(&way(None, &["ssm", "s3"])), &hidden);
+        let words = "Its subnet has no way out, and its network no endpoint for ssmmessages.";
+        assert_eq!((cut.outcome, cut.found.as_str()), (CheckOutcome::Bad, words));
+        assert!(cut.advice.expect("advice").contains("endpoints"));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub struct NodeView {
     pub zone: Option<String>,
     /// Kind of operating system.
     pub platform: NodePlatform,
-    /// As the agent says it: `Amazon Linux 2023`.
+    /// As the agent says it: `Amazon Linux 2023`; as EC2 does where there is none.
     pub platform_name: String,
     /// Empty when no agent ever reported.
     pub agent_version: String,
@@ -95,7 +95,7 @@ pub enum PingState {
     ConnectionLost,
     /// Not heard of for a long time.
     Inactive,
-    /// Known to EC2, never registered with Systems Manager.
+    /// Known to EC2 alone: not registered with Systems Manager.
     Unmanaged,
 }
 

@@ -125,7 +125,7 @@ pub struct RegionView {
     pub name: String,
     /// Shown first.
     pub favourite: bool,
-    /// Nodes at the last reading; none before the first.
+    /// Nodes that Systems Manager knew at the last reading; none before the first.
     pub nodes: Option<u32>,
 }
 

@@ -177,7 +177,7 @@ impl TryFrom<Bookmarks> for now::Bookmarks {
                         local_port: tunnel.local_port.unwrap_or_default(),
                         bind: bind(&tunnel.bind),
                         start_at_launch: bookmark.starts_with_app,
-                        lanes: tunnel.lanes.clamp(1, session::MOST_LANES),
+                        lanes: tunnel.lanes.clamp(1, TunnelSpec::MOST_LANES),
                         ..TunnelSpec::new(
                             bookmark.name,
                             profile_id,

@@ -6,6 +6,8 @@ use session::LocalSpec;
 
 use crate::view::{AppError, ErrorCode, PortCheckView, TunnelBind, TunnelSpec, TunnelVia};
 
+const _: () = assert!(TunnelSpec::MOST_LANES == session::MOST_LANES, "the engine's own limit");
+
 /// Ports tried for a free one before any will do.
 const MOST_TRIED: u16 = 200;
 /// Where the search for a free port begins when none was named.
@@ -45,11 +47,9 @@ pub(crate) fn check_spec(spec: &TunnelSpec) -> Result<(), AppError> {
     if spec.idle_stop_minutes == Some(0) {
         return wrong("The idle stop must be at least one minute.");
     }
-    if !(1..=session::MOST_LANES).contains(&spec.lanes) {
-        return Err(invalid(format!(
-            "A tunnel may use 1 to {} sessions at once.",
-            session::MOST_LANES
-        )));
+    if !(1..=TunnelSpec::MOST_LANES).contains(&spec.lanes) {
+        let most = TunnelSpec::MOST_LANES;
+        return Err(invalid(format!("A tunnel may use 1 to {most} sessions at once.")));
     }
     let is_host = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
     if spec.remote_host.as_deref().is_some_and(|host| !is_host(host)) {

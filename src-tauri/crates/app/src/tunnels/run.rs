@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use session::{ControlError, LocalSpec, MOST_LANES, TunnelEvent, TunnelHandle};
+use session::{ControlError, LocalSpec, TunnelEvent, TunnelHandle};
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::{Tunnels, Wish, port, state};
@@ -291,7 +291,11 @@ impl Run {
             Ok(TunnelEvent::PacedByAgent { connections }) => {
                 let held = format!("The agent's pace holds {connections} connections back");
                 let lanes = self.wishes.borrow().spec.lanes;
-                let more = if lanes < MOST_LANES { "; more lanes would carry them" } else { "" };
+                let more = if lanes < TunnelSpec::MOST_LANES {
+                    "; more lanes would carry them"
+                } else {
+                    ""
+                };
                 (Severity::Info, format!("{held}{more}"))
             }
             Err(broadcast::error::RecvError::Lagged(missed)) => {

@@ -59,6 +59,9 @@ pub struct TunnelSpec {
 }
 
 impl TunnelSpec {
+    /// The most lanes a tunnel may have.
+    pub const MOST_LANES: u8 = 16;
+
     /// A tunnel to a port of the node itself, with nothing chosen that need not be.
     pub fn new(
         name: impl Into<String>,

@@ -153,7 +153,7 @@ impl TryFrom<Tunnel> for now::SavedTunnel {
             start_at_launch: file.start_at_launch,
             on_demand: file.on_demand,
             idle_stop_minutes: file.idle_stop_minutes,
-            lanes: file.lanes.clamp(1, session::MOST_LANES),
+            lanes: file.lanes.clamp(1, TunnelSpec::MOST_LANES),
         };
         Ok(Self { id: TunnelId(file.id), spec })
     }

@@ -8,6 +8,11 @@ use clap::Parser;
 use shell::Options;
 use tracing_subscriber::EnvFilter;
 
+/// Many thousand times a second a message's worth of memory is freed and wanted again. The C
+/// library hands it back to the system in between, and every page of it is faulted in anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     start_log();

@@ -16,6 +16,10 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+/// As in the programs that are measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failed = Box<dyn Error + Send + Sync>;
 type Measured<T> = Result<T, Failed>;
 

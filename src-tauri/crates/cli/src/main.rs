@@ -35,6 +35,11 @@ use crate::failure::{Failure, say};
 use crate::forwarding::Another;
 use crate::sandbox::Sandbox;
 
+/// Many thousand times a second a message's worth of memory is freed and wanted again. The C
+/// library hands it back to the system in between, and every page of it is faulted in anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long sessions may take to be ended at the service.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 

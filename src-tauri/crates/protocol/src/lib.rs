@@ -91,6 +91,7 @@ pub use channel::{ChannelStats, DataChannel, SendError};
 pub use error::PeerError;
 pub use event::{Event, LocalEndpoint, Overdue, PortKind, PortProperties, Ready, SessionKind};
 pub use message::{DecodeError, Flags, HEADER_LEN, Message, MessageType};
+pub use mux::segment::{Outgoing, Segment};
 pub use outbox::{Input, InputBuffer};
 pub use payload::{
     AcknowledgeBody, ActionStatus, AgentSessionStateBody, BodyError, ChallengeBody,

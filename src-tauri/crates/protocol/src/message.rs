@@ -8,7 +8,7 @@
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::payload::PayloadType;
@@ -24,6 +24,9 @@ const HEADER_LENGTH_FIELD: u32 = 116;
 const TYPE_LEN: usize = 32;
 
 const SCHEMA_VERSION: u32 = 1;
+
+/// A SHA-256.
+pub(crate) type Digest = [u8; 32];
 
 /// What a message is, by the text of its `MessageType` field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -318,9 +321,15 @@ pub(crate) struct Header<'a> {
 
 impl Header<'_> {
     /// Fills the header room that [`frame_buffer`] left in front of the payload.
-    pub(crate) fn finish(&self, mut frame: BytesMut) -> Bytes {
+    pub(crate) fn finish(&self, frame: BytesMut) -> Bytes {
+        let (_, payload) = frame.split_at(HEADER_LEN);
+        let digest = digest(payload);
+        self.finish_digested(frame, digest)
+    }
+
+    /// The same where the payload's digest is known.
+    pub(crate) fn finish_digested(&self, mut frame: BytesMut, digest: Digest) -> Bytes {
         let (mut head, payload) = frame.split_at_mut(HEADER_LEN);
-        let digest = Sha256::digest(&*payload);
         let payload_length =
             u32::try_from(payload.len()).expect("payloads are cut far below 4 GiB by every caller");
         let mut padded_type = [b' '; TYPE_LEN];
@@ -339,6 +348,11 @@ impl Header<'_> {
         head.put_u32(payload_length);
         frame.freeze()
     }
+}
+
+/// What the header says of a payload as it is transmitted.
+pub(crate) fn digest(payload: &[u8]) -> Digest {
+    Sha256::digest(payload).into()
 }
 
 /// A buffer whose first [`HEADER_LEN`] bytes await the header; the payload is appended to it.

@@ -6,6 +6,7 @@
 
 pub mod frame;
 mod schedule;
+pub(crate) mod segment;
 mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,7 @@ use bytes::Bytes;
 
 use self::frame::{Command, FRAME_HEADER_LEN, Frame, FrameDecoder, StreamId, put_header};
 use self::schedule::Schedule;
+use self::segment::Outgoing;
 use self::stream::{LocalSide, Stream};
 use crate::error::PeerError;
 use crate::outbox::InputBuffer;
@@ -82,7 +84,7 @@ impl Mux {
         self.streams.get(&id).map_or(0, |stream| stream.capacity(self.config.send_buffer))
     }
 
-    pub(crate) fn send(&mut self, id: StreamId, bytes: Bytes) -> Result<(), PortError> {
+    pub(crate) fn send(&mut self, id: StreamId, bytes: Outgoing) -> Result<(), PortError> {
         let stream = self.streams.get_mut(&id).ok_or(PortError::Unknown { id })?;
         stream.push(bytes, self.config.send_buffer)?;
         self.schedule.wake(id);
@@ -245,6 +247,12 @@ impl Mux {
         if max < FRAME_HEADER_LEN || (self.bare.is_empty() && self.schedule.is_idle()) {
             return None;
         }
+        self.schedule.begin_turn();
+        if self.bare.is_empty()
+            && let Some(message) = self.take_message(max)
+        {
+            return Some(message);
+        }
         let mut buffer = InputBuffer::with_capacity(max);
         while buffer.len() + FRAME_HEADER_LEN <= max
             && let Some(frame) = self.bare.pop_front()
@@ -255,14 +263,28 @@ impl Mux {
         if buffer.is_empty() {
             return None;
         }
-        if let Some(keep_alive) = &mut self.keep_alive {
-            keep_alive.was_busy = true;
-        }
+        self.note_busy();
         Some(buffer)
     }
 
+    fn note_busy(&mut self) {
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.was_busy = true;
+        }
+    }
+
+    /// What the stream whose turn it is has ready as a whole message, if that is about as long as
+    /// it may be: shorter ones travel together.
+    fn take_message(&mut self, max: usize) -> Option<InputBuffer> {
+        let id = self.schedule.next()?;
+        let stream = self.streams.get_mut(&id)?;
+        let message = stream.take_message(id, max - max / 8..=max)?;
+        self.spent(id, message.len());
+        self.note_busy();
+        Some(message)
+    }
+
     fn fill(&mut self, buffer: &mut InputBuffer, max: usize) {
-        self.schedule.begin_turn();
         while let Some(id) = self.schedule.next() {
             let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.has_more()) else {
                 self.schedule.sleep(id);
@@ -270,16 +292,21 @@ impl Mux {
             };
             let room = max - buffer.len();
             let Some(sent) = stream.write(id, buffer.tail(), room) else { return };
-            self.schedule.spent(sent);
-            if stream.has_more() {
-                continue;
-            }
-            if stream.is_over() {
-                self.forget(id);
-                self.events.push_back(PortEvent::Finished(id));
-            } else {
-                self.schedule.sleep(id);
-            }
+            self.spent(id, sent);
+        }
+    }
+
+    /// The stream whose turn it was has sent this much.
+    fn spent(&mut self, id: StreamId, bytes: usize) {
+        self.schedule.spent(bytes);
+        let Some(stream) = self.streams.get(&id).filter(|stream| !stream.has_more()) else {
+            return;
+        };
+        if stream.is_over() {
+            self.forget(id);
+            self.events.push_back(PortEvent::Finished(id));
+        } else {
+            self.schedule.sleep(id);
         }
     }
 }

@@ -42,7 +42,7 @@ use self::unacknowledged::{Stored, Unacknowledged};
 use self::window::Window;
 use crate::channel::config::{ChannelConfig, DEFAULT_PAYLOAD_LIMIT};
 use crate::channel::stamp::Stamp;
-use crate::message::{HEADER_LEN, frame_buffer};
+use crate::message::{Digest, HEADER_LEN, frame_buffer};
 use crate::payload::{PayloadType, SessionFlag, SizeBody};
 use crate::rtt::RoundTrip;
 use crate::seal::{SEAL_OVERHEAD, Seal};
@@ -442,13 +442,14 @@ impl Outbox {
         let limit = self.payload_limit();
         match self.queue.take(limit)? {
             Next::Flag(flag) => Some(self.send_flag(flag, stamp, now)),
-            Next::Input(frame) => {
+            Next::Input(frame, digest) => {
                 let user_bytes = frame.len() - HEADER_LEN;
-                let frame = match seal {
-                    Some(seal) => sealed(seal, &frame),
-                    None => frame,
+                let (frame, digest) = match seal {
+                    Some(seal) => (sealed(seal, &frame), None),
+                    None => (frame, digest),
                 };
-                Some(self.number(PayloadType::Output, frame, user_bytes, stamp, now))
+                let kind = PayloadType::Output;
+                Some(self.number_digested(kind, frame, digest, user_bytes, stamp, now))
             }
         }
     }
@@ -461,9 +462,26 @@ impl Outbox {
         stamp: &mut Stamp,
         now: Instant,
     ) -> Bytes {
+        self.number_digested(payload_type, frame, None, user_bytes, stamp, now)
+    }
+
+    /// The same for a payload whose digest may be known.
+    fn number_digested(
+        &mut self,
+        payload_type: PayloadType,
+        frame: BytesMut,
+        known_digest: Option<Digest>,
+        user_bytes: usize,
+        stamp: &mut Stamp,
+        now: Instant,
+    ) -> Bytes {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        let frame = stamp.input(sequence, payload_type, now).finish(frame);
+        let header = stamp.input(sequence, payload_type, now);
+        let frame = match known_digest {
+            Some(digest) => header.finish_digested(frame, digest),
+            None => header.finish(frame),
+        };
         let stored = Stored::new(frame.clone(), user_bytes, self.connection, now);
         let mut timeout = self.trip.resend_timeout();
         if std::mem::take(&mut self.eager) {

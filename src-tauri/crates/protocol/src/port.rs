@@ -11,6 +11,7 @@ use crate::error::PeerError;
 use crate::event::PortKind;
 use crate::mux::Mux;
 use crate::mux::frame::StreamId;
+use crate::mux::segment::Outgoing;
 use crate::outbox::Input;
 use crate::payload::SessionFlag;
 use crate::version::AgentVersion;
@@ -164,10 +165,11 @@ impl Port {
     ///
     /// # Errors
     /// [`PortError::Unknown`] or [`PortError::Full`].
-    pub fn send(&mut self, id: StreamId, bytes: Bytes) -> Result<(), PortError> {
+    pub fn send(&mut self, id: StreamId, bytes: impl Into<Outgoing>) -> Result<(), PortError> {
+        let bytes = bytes.into();
         match &mut self.mode {
             Mode::Mux(mux) => mux.send(id, bytes),
-            Mode::Single(single) => single.send(id, bytes),
+            Mode::Single(single) => single.send(id, bytes.into_bytes()),
         }
     }
 

@@ -10,9 +10,12 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use protocol::mux::frame::StreamId;
+use protocol::{Outgoing, Segment};
 use socket2::SockRef;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -24,6 +27,8 @@ use crate::tunnel::listener::LocalStream;
 pub(crate) const CREDIT_BYTES: usize = 256 * 1024;
 /// Most bytes taken from a socket at once; also the largest mux frame.
 const READ_BYTES: u32 = 32 * 1024;
+/// What is shorter is copied, so that a keystroke does not hold the room of a whole read.
+const SHORT_BYTES: usize = 4 * 1024;
 /// Deliveries taken from the queue at once.
 const BATCH: usize = 64;
 /// How long a program may go on sending after the far side has ended the stream, unread.
@@ -37,9 +42,9 @@ pub(crate) struct Key(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) enum ToPort {
     /// A connection wants a stream; its first bytes travel with the stream's opening.
-    Open { key: Key, place: Place, first: Option<Bytes> },
+    Open { key: Key, place: Place, first: Option<Outgoing> },
     /// Bytes from the local program. Their credit comes back when they leave for the wire.
-    Data { key: Key, bytes: Bytes },
+    Data { key: Key, bytes: Outgoing },
     /// The local program has said all it will, and still listens.
     Finish { key: Key },
     /// This many delivered bytes have been written to the local socket.
@@ -53,8 +58,47 @@ pub(crate) enum ToPort {
 pub(crate) struct Place {
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) credit: Arc<Semaphore>,
+    pub(crate) framing: Arc<Framing>,
     /// Overtakes all deliveries; dropping it means [`Breach::Lost`].
     pub(crate) breach: oneshot::Sender<Breach>,
+}
+
+/// What a connection has to know to read its bytes into the messages they will be.
+#[derive(Debug, Default)]
+pub(crate) struct Framing {
+    /// Its stream; 0 while it has none.
+    stream: AtomicU32,
+    /// The most bytes that make one message; 0 where they do not make one by themselves.
+    message_bytes: AtomicUsize,
+}
+
+impl Framing {
+    pub(crate) fn set_stream(&self, stream: StreamId) {
+        self.stream.store(stream.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_message_bytes(&self, bytes: usize) {
+        self.message_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much to read at once.
+    fn read_bytes(&self) -> usize {
+        let most = READ_BYTES as usize;
+        match self.message_bytes.load(Ordering::Relaxed) {
+            0 => most,
+            bytes => bytes.clamp(SHORT_BYTES, most),
+        }
+    }
+
+    /// Makes a message of a segment that is as long as one may be. It has taken a read that was
+    /// full: more is likely to follow, and the session's task will have enough to do.
+    fn apply(&self, segment: &mut Segment) {
+        let stream = self.stream.load(Ordering::Relaxed);
+        let is_whole = segment.bytes().len() == self.message_bytes.load(Ordering::Relaxed);
+        if stream != 0 && is_whole {
+            segment.frame_for(StreamId(stream));
+        }
+    }
 }
 
 /// What a port session tells a connection.
@@ -84,6 +128,7 @@ pub(crate) struct Seat {
     pub(crate) to_port: mpsc::Sender<ToPort>,
     pub(crate) deliveries: mpsc::Receiver<Delivery>,
     pub(crate) credit: Arc<Semaphore>,
+    pub(crate) framing: Arc<Framing>,
     pub(crate) breach: oneshot::Receiver<Breach>,
 }
 
@@ -93,8 +138,14 @@ impl Seat {
         let credit = Arc::new(Semaphore::new(CREDIT_BYTES));
         let (sender, deliveries) = mpsc::channel(2 * BATCH);
         let (breach, breached) = oneshot::channel();
-        let place = Place { deliveries: sender, credit: Arc::clone(&credit), breach };
-        (Self { key, to_port, deliveries, credit, breach: breached }, place)
+        let framing = Arc::new(Framing::default());
+        let place = Place {
+            deliveries: sender,
+            credit: Arc::clone(&credit),
+            framing: Arc::clone(&framing),
+            breach,
+        };
+        (Self { key, to_port, deliveries, credit, framing, breach: breached }, place)
     }
 }
 
@@ -103,14 +154,13 @@ impl Seat {
 /// # Errors
 /// The [`Breach`] for which the socket was reset.
 pub(crate) async fn serve(stream: LocalStream, seat: Seat, place: Place) -> Result<(), Breach> {
-    let Seat { key, to_port, mut deliveries, credit, mut breach } = seat;
+    let Seat { key, to_port, mut deliveries, credit, framing, mut breach } = seat;
     // A program that speaks first often has by now: its bytes then share the opening's message.
     tokio::task::yield_now().await;
-    let mut buffer = BytesMut::new();
-    let first = first_bytes(&stream, &mut buffer, &credit);
+    let first = first_bytes(&stream, &credit);
     let is_told = to_port.send(ToPort::Open { key, place, first }).await.is_ok();
     let relayed = async {
-        let up = send_up(&stream, key, &to_port, &credit, &mut buffer);
+        let up = send_up(&stream, key, &to_port, &credit, &framing);
         let down = deliver(&stream, key, &to_port, &mut deliveries);
         relay(up, down).await
     };
@@ -173,13 +223,13 @@ async fn relay(
 }
 
 /// Takes what the program has already sent, if it has, within a fresh credit.
-fn first_bytes(stream: &LocalStream, buffer: &mut BytesMut, credit: &Semaphore) -> Option<Bytes> {
-    buffer.reserve(READ_BYTES as usize);
-    let count = stream.try_read(buffer).ok().filter(|count| *count > 0)?;
+fn first_bytes(stream: &LocalStream, credit: &Semaphore) -> Option<Outgoing> {
+    let mut segment = Segment::with_capacity(READ_BYTES as usize);
+    let count = stream.try_read(segment.tail()).ok().filter(|count| *count > 0)?;
     if let Ok(permits) = credit.try_acquire_many(u32::try_from(count).ok()?) {
         permits.forget();
     }
-    Some(buffer.split().freeze())
+    Some(Bytes::copy_from_slice(segment.bytes()).into())
 }
 
 /// Reads the socket as far as credit goes, until the program ends its side.
@@ -188,31 +238,37 @@ async fn send_up(
     key: Key,
     to_port: &mpsc::Sender<ToPort>,
     credit: &Semaphore,
-    buffer: &mut BytesMut,
+    framing: &Framing,
 ) -> Result<(), Stop> {
+    // While nothing comes there is none: a thousand idle connections should hold no buffers.
+    let mut ready: Option<Segment> = None;
     loop {
-        let permits = credit.acquire_many(READ_BYTES).await.map_err(|_| Breach::Lost)?;
+        let mut permits = credit.acquire_many(READ_BYTES).await.map_err(|_| Breach::Lost)?;
         stream.readable().await.map_err(|_| Stop::Local)?;
-        buffer.reserve(READ_BYTES as usize);
-        let count = match stream.try_read(buffer) {
+        let mut segment =
+            ready.take().unwrap_or_else(|| Segment::with_capacity(framing.read_bytes()));
+        let count = match stream.try_read(segment.tail()) {
             Ok(0) => {
                 let told = to_port.send(ToPort::Finish { key }).await;
                 return told.map_err(|_| Breach::Lost.into());
             }
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Idle: a thousand of these should hold no buffers.
-                *buffer = BytesMut::new();
-                continue;
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(_) => return Err(Stop::Local),
         };
-        let mut permits = permits;
         if let Some(used) = permits.split(count) {
             used.forget();
         }
         drop(permits);
-        let bytes = buffer.split().freeze();
+        let bytes = if count < SHORT_BYTES {
+            let bytes = Bytes::copy_from_slice(segment.bytes());
+            segment.clear();
+            ready = Some(segment);
+            bytes.into()
+        } else {
+            framing.apply(&mut segment);
+            segment.into()
+        };
         to_port.send(ToPort::Data { key, bytes }).await.map_err(|_| Breach::Lost)?;
     }
 }

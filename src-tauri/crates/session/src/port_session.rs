@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use protocol::mux::frame::StreamId;
 use protocol::{
-    DataChannel, Event, PeerError, Port, PortConfig, PortError, PortEvent, PortKind,
-    PortProperties, PortTransmit, SessionKind,
+    DataChannel, Event, Outgoing, PeerError, Port, PortConfig, PortError, PortEvent, PortKind,
+    PortProperties, PortTransmit, Segment, SessionKind,
 };
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -82,6 +82,10 @@ pub(crate) struct PortRole {
     /// Bytes read since the last such pause.
     stride: usize,
     had_connection: bool,
+    /// Connections can frame their own bytes: nothing is sealed, and streams have headers.
+    frames_ahead: bool,
+    /// The payload limit that connections know of.
+    told_limit: usize,
 }
 
 /// One connection's place in the session.
@@ -89,7 +93,7 @@ struct Seat {
     place: Place,
     stream: Option<StreamId>,
     /// Bytes that wait for a stream.
-    early: VecDeque<Bytes>,
+    early: VecDeque<Outgoing>,
     /// The program has said all it will.
     is_finished: bool,
     /// What does not fit the connection's queue.
@@ -132,6 +136,8 @@ impl PortRole {
             paused_until: None,
             stride: 0,
             had_connection: false,
+            frames_ahead: false,
+            told_limit: 0,
         };
         (role, sender)
     }
@@ -212,6 +218,10 @@ impl PortRole {
             };
             self.waiting.pop_front();
             seat.stream = Some(stream);
+            if self.frames_ahead {
+                seat.place.framing.set_stream(stream);
+                seat.place.framing.set_message_bytes(Segment::longest(self.told_limit));
+            }
             let is_finished = seat.is_finished;
             self.streams.insert(stream, key);
             self.totals.connections.fetch_add(1, Ordering::Relaxed);
@@ -367,7 +377,7 @@ impl Seat {
     }
 
     /// Takes bytes in and counts them as owed, here and in all.
-    fn take_in(&mut self, bytes: Bytes, owed: &mut usize) {
+    fn take_in(&mut self, bytes: Outgoing, owed: &mut usize) {
         self.owed += bytes.len();
         *owed += bytes.len();
         self.early.push_back(bytes);
@@ -404,6 +414,7 @@ impl Role for PortRole {
         if let Some(interval) = self.settings.keep_alive {
             config = config.keep_alive_every(interval);
         }
+        self.frames_ahead = properties.kind == PortKind::Mux && !ready.encrypted;
         self.is_stdio = properties.kind == PortKind::Stdio;
         self.settings.is_for_one |= self.is_stdio;
         self.port = Some(Port::new(config, now));
@@ -459,8 +470,15 @@ impl Role for PortRole {
     }
 
     fn feed(&mut self, channel: &mut DataChannel) -> bool {
+        let limit = channel.payload_limit();
+        if self.frames_ahead && limit != self.told_limit {
+            self.told_limit = limit;
+            for seat in self.seats.values().filter(|seat| seat.stream.is_some()) {
+                seat.place.framing.set_message_bytes(Segment::longest(limit));
+            }
+        }
         let Some(port) = &mut self.port else { return false };
-        let room = channel.payload_limit().min(channel.input_capacity());
+        let room = limit.min(channel.input_capacity());
         if room == 0 {
             return false;
         }

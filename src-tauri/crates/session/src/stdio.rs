@@ -114,7 +114,7 @@ impl StdioHandle {
             let len = u32::try_from(piece.len()).unwrap_or(u32::MAX);
             let Ok(permits) = self.credit.acquire_many(len).await else { return false };
             permits.forget();
-            let message = ToPort::Data { key: KEY, bytes: piece };
+            let message = ToPort::Data { key: KEY, bytes: piece.into() };
             if self.to_port.send(message).await.is_err() {
                 return false;
             }

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::frame::{Command, FRAME_HEADER_LEN, StreamId, put_header};
+use super::segment::Outgoing;
+use crate::outbox::InputBuffer;
 use crate::port::PortError;
 
 /// The longest payload of one frame: short enough that a frame of another stream waits little
@@ -33,7 +36,7 @@ pub(super) enum LocalSide {
 
 #[derive(Default)]
 pub(super) struct Stream {
-    outgoing: VecDeque<Bytes>,
+    outgoing: VecDeque<Outgoing>,
     outgoing_bytes: usize,
     /// SYN is on its way.
     pub(super) is_announced: bool,
@@ -51,7 +54,7 @@ impl Stream {
         if self.local == LocalSide::Open { limit.saturating_sub(self.outgoing_bytes) } else { 0 }
     }
 
-    pub(super) fn push(&mut self, bytes: Bytes, limit: usize) -> Result<(), PortError> {
+    pub(super) fn push(&mut self, bytes: Outgoing, limit: usize) -> Result<(), PortError> {
         let (len, capacity) = (bytes.len(), self.capacity(limit));
         if len > capacity {
             return Err(PortError::Full { len, capacity });
@@ -80,6 +83,20 @@ impl Stream {
     /// Whether both SYN and FIN are on their way.
     pub(super) fn is_over(&self) -> bool {
         self.is_closed
+    }
+
+    /// What comes first, as the message it is, if its length is `wanted` and nothing has to
+    /// precede it.
+    pub(super) fn take_message(
+        &mut self,
+        id: StreamId,
+        wanted: RangeInclusive<usize>,
+    ) -> Option<InputBuffer> {
+        let first = self.outgoing.front().filter(|_| self.is_announced)?;
+        first.message_len(id).filter(|len| wanted.contains(len))?;
+        let first = self.outgoing.pop_front()?;
+        self.outgoing_bytes -= first.len();
+        first.into_message().ok()
     }
 
     /// Appends SYN, one frame of data, and FIN, as far as there is something to say and `room`.
@@ -119,14 +136,15 @@ impl Stream {
         let length = u16::try_from(rest).expect("a frame is at most FRAME_PAYLOAD long");
         put_header(out, Command::Psh, length, id);
         while rest > 0
-            && let Some(front) = self.outgoing.front_mut()
+            && let Some(front) = self.outgoing.pop_front()
         {
-            let part = rest.min(front.len());
-            out.extend_from_slice(&front.split_to(part));
-            rest -= part;
-            self.outgoing_bytes -= part;
-            if !front.has_remaining() {
-                self.outgoing.pop_front();
+            let mut bytes = front.into_bytes();
+            let part = bytes.split_to(rest.min(bytes.len()));
+            out.extend_from_slice(&part);
+            rest -= part.len();
+            self.outgoing_bytes -= part.len();
+            if !bytes.is_empty() {
+                self.outgoing.push_front(bytes.into());
             }
         }
         FRAME_HEADER_LEN + usize::from(length)

@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::message::{HEADER_LEN, frame_buffer};
+use crate::message::{Digest, HEADER_LEN, frame_buffer};
 use crate::payload::SessionFlag;
 
 /// Bytes to send. Made from [`Bytes`], or from an [`InputBuffer`] to save a copy.
@@ -17,13 +17,14 @@ pub struct Input(Repr);
 
 enum Repr {
     Bytes(Bytes),
-    /// The header's room, then the payload.
-    Frame(BytesMut),
+    /// The header's room, then the payload; the payload's digest, if it is known.
+    Frame(BytesMut, Option<Digest>),
 }
 
 /// A buffer to write input into, with room in front for the message header.
 pub struct InputBuffer {
     frame: BytesMut,
+    digest: Option<Digest>,
 }
 
 impl fmt::Debug for Input {
@@ -41,7 +42,12 @@ impl fmt::Debug for InputBuffer {
 impl InputBuffer {
     /// An empty buffer for about `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { frame: frame_buffer(capacity) }
+        Self { frame: frame_buffer(capacity), digest: None }
+    }
+
+    /// A payload behind the header's room, whose digest is known.
+    pub(crate) fn digested(frame: BytesMut, digest: Digest) -> Self {
+        Self { frame, digest: Some(digest) }
     }
 
     /// Appends bytes.
@@ -61,6 +67,7 @@ impl InputBuffer {
 
     /// The end of the buffer, for whoever appends through [`BytesMut`].
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        self.digest = None;
         &mut self.frame
     }
 }
@@ -70,7 +77,7 @@ impl Input {
     pub fn len(&self) -> usize {
         match &self.0 {
             Repr::Bytes(bytes) => bytes.len(),
-            Repr::Frame(frame) => frame.len() - HEADER_LEN,
+            Repr::Frame(frame, _) => frame.len() - HEADER_LEN,
         }
     }
 
@@ -83,7 +90,7 @@ impl Input {
     pub(crate) fn is_interrupt(&self) -> bool {
         match &self.0 {
             Repr::Bytes(bytes) => **bytes == [0x03],
-            Repr::Frame(frame) => frame.split_at(HEADER_LEN).1 == [0x03],
+            Repr::Frame(frame, _) => frame.split_at(HEADER_LEN).1 == [0x03],
         }
     }
 
@@ -91,7 +98,7 @@ impl Input {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Repr::Bytes(bytes) => bytes,
-            Repr::Frame(frame) => {
+            Repr::Frame(frame, _) => {
                 let mut bytes = frame.freeze();
                 bytes.advance(HEADER_LEN);
                 bytes
@@ -114,7 +121,7 @@ impl From<&'static [u8]> for Input {
 
 impl From<InputBuffer> for Input {
     fn from(buffer: InputBuffer) -> Self {
-        Self(Repr::Frame(buffer.frame))
+        Self(Repr::Frame(buffer.frame, buffer.digest))
     }
 }
 
@@ -132,8 +139,8 @@ enum Item {
 
 /// The next thing to send.
 pub(super) enum Next {
-    /// Input as a frame whose header is not written.
-    Input(BytesMut),
+    /// Input as a frame whose header is not written; the payload's digest, if it is known.
+    Input(BytesMut, Option<Digest>),
     Flag(SessionFlag),
 }
 
@@ -185,21 +192,22 @@ impl Queue {
             Item::Flag(flag) => return Some(Next::Flag(flag)),
             Item::Input(input) => input,
         };
-        let mut frame = match first.0 {
-            Repr::Frame(frame) if frame.len() - HEADER_LEN <= limit => {
+        let (mut frame, mut digest) = match first.0 {
+            Repr::Frame(frame, digest) if frame.len() - HEADER_LEN <= limit => {
                 self.input_bytes -= frame.len() - HEADER_LEN;
-                frame
+                (frame, digest)
             }
-            longer @ Repr::Frame(_) => self.start_frame(Input(longer).into_bytes(), limit),
-            Repr::Bytes(bytes) => self.start_frame(bytes, limit),
+            longer @ Repr::Frame(..) => (self.start_frame(Input(longer).into_bytes(), limit), None),
+            Repr::Bytes(bytes) => (self.start_frame(bytes, limit), None),
         };
         while let room @ 1.. = limit - (frame.len() - HEADER_LEN)
             && let Some(Item::Input(_)) = self.items.front()
             && let Some(Item::Input(next)) = self.items.pop_front()
         {
+            digest = None;
             self.append(&mut frame, next.into_bytes(), room);
         }
-        Some(Next::Input(frame))
+        Some(Next::Input(frame, digest))
     }
 
     fn start_frame(&mut self, bytes: Bytes, limit: usize) -> BytesMut {
@@ -225,7 +233,7 @@ mod tests {
 
     fn taken(queue: &mut Queue, limit: usize) -> Option<String> {
         match queue.take(limit)? {
-            Next::Input(frame) => Some(String::from_utf8(frame[HEADER_LEN..].to_vec()).unwrap()),
+            Next::Input(frame, _) => Some(String::from_utf8(frame[HEADER_LEN..].to_vec()).unwrap()),
             Next::Flag(flag) => Some(format!("{flag:?}")),
         }
     }
@@ -269,7 +277,7 @@ mod tests {
         buffer.extend_from_slice(b"abcdef");
         let place = buffer.frame.as_ptr();
         queue.push_input(buffer.into());
-        let Some(Next::Input(frame)) = queue.take(6) else { panic!("input was queued") };
+        let Some(Next::Input(frame, _)) = queue.take(6) else { panic!("input was queued") };
         assert_eq!(frame.as_ptr(), place);
 
         let mut buffer = InputBuffer::with_capacity(8);

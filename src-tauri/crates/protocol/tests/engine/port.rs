@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use protocol::mux::frame::{Command, Frame, FrameDecoder, StreamId};
 use protocol::{
     AgentVersion, PeerError, Port, PortConfig, PortError, PortEvent, PortKind, PortTransmit,
-    SessionFlag,
+    Segment, SessionFlag,
 };
 
 struct Far {
@@ -126,7 +126,7 @@ fn the_end_of_input_is_held_back_while_the_far_end_answers() {
 fn without_linger_the_end_follows_the_data() {
     let mut far = Far::new(PortKind::Mux, |config| config.linger = Duration::ZERO);
     let id = far.opened();
-    far.port.send(id, vec![7; 1500].into()).unwrap();
+    far.port.send(id, Bytes::from(vec![7; 1500])).unwrap();
     far.port.finish(id, far.now);
     assert_eq!(far.message(1024), [psh(id, vec![7; 1016])]);
     assert_eq!(far.message(1024), [psh(id, vec![7; 484]), fin(id)]);
@@ -137,7 +137,7 @@ fn without_linger_the_end_follows_the_data() {
 fn a_closed_connection_discards_what_it_queued() {
     let mut far = Far::mux();
     let id = far.opened();
-    far.port.send(id, vec![7; 100_000].into()).unwrap();
+    far.port.send(id, Bytes::from(vec![7; 100_000])).unwrap();
     far.message(1024);
     far.port.close(id);
     assert_eq!(far.message(1024), [fin(id)]);
@@ -175,7 +175,7 @@ fn small_requests_pass_bulk_and_bulk_streams_share() {
     for round in 0..400 {
         for id in [one, two] {
             let room = far.port.capacity(id);
-            far.port.send(id, vec![7; room].into()).unwrap();
+            far.port.send(id, Bytes::from(vec![7; room])).unwrap();
         }
         if round > 20 && round % 10 == 0 {
             let id = far.port.open().unwrap();
@@ -198,7 +198,7 @@ fn a_message_is_filled_from_several_streams() {
     let mut far = Far::mux();
     let (one, two) = (far.opened(), far.opened());
     far.port.send(one, Bytes::from_static(b"small")).unwrap();
-    far.port.send(two, vec![7; 5000].into()).unwrap();
+    far.port.send(two, Bytes::from(vec![7; 5000])).unwrap();
     assert_eq!(far.message(1024), [psh(one, "small"), psh(two, vec![7; 1024 - 13 - 8])]);
 }
 
@@ -292,7 +292,7 @@ fn a_full_stream_takes_no_more() {
     let id = far.opened();
     let room = far.port.capacity(id);
     assert_eq!(room, 256 * 1024);
-    far.port.send(id, vec![7; room].into()).unwrap();
+    far.port.send(id, Bytes::from(vec![7; room])).unwrap();
     let full = PortError::Full { len: 1, capacity: 0 };
     assert_eq!(far.port.send(id, Bytes::from_static(b"x")), Err(full));
     assert!(far.message(32 * 1024).len() >= 2, "long messages hold several frames");
@@ -392,4 +392,37 @@ fn a_single_slow_reader_stops_the_websocket() {
     assert!(port.is_congested());
     port.consumed(id, 1000);
     assert!(!port.is_congested());
+}
+
+#[test]
+fn a_segment_travels_as_it_was_framed_and_among_others_all_the_same() {
+    let mut far = Far::mux();
+    let [one, two] = [far.opened(), far.opened()];
+    let segment = |byte: u8, count: usize, id| {
+        let mut segment = Segment::with_capacity(count);
+        segment.tail().extend_from_slice(&vec![byte; count]);
+        segment.frame_for(id);
+        segment
+    };
+    let whole = Segment::longest(1024);
+    // As long as a message, shorter than one, framed for another stream, too long for one.
+    let sent = [(1, whole, one), (2, 10, one), (3, whole, two), (4, 5000, one)];
+    for (byte, count, framed_for) in sent {
+        far.port.send(one, segment(byte, count, framed_for)).unwrap();
+    }
+    far.port.send(two, segment(5, whole, two)).unwrap();
+    assert_eq!(far.message(1024), [psh(one, vec![1; whole])]);
+    let mut received = [Vec::new(), Vec::new()];
+    loop {
+        let frames = far.message(1024);
+        if frames.is_empty() {
+            break;
+        }
+        for frame in frames {
+            received[usize::from(frame.stream == two)].extend_from_slice(&frame.payload);
+        }
+    }
+    let expected: Vec<u8> =
+        sent.iter().skip(1).flat_map(|(byte, count, _)| vec![*byte; *count]).collect();
+    assert_eq!(received, [expected, vec![5; whole]]);
 }

@@ -10,6 +10,8 @@ mod bindings;
 mod clipboard;
 mod commands;
 mod events;
+#[cfg(all(unix, not(target_os = "macos")))]
+mod graphics;
 mod habits;
 mod notifications;
 mod openers;
@@ -67,6 +69,9 @@ pub enum Failure {
 ///
 /// [`Failure`], when nothing could be opened.
 pub fn run(options: &Options) -> Result<(), Failure> {
+    // While there is one thread only: it tells the system's libraries.
+    #[cfg(all(unix, not(target_os = "macos")))]
+    graphics::suit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

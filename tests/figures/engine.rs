@@ -28,8 +28,10 @@ pub(crate) async fn measure(only: &[&str]) -> Measured<()> {
         print("upload_1kib_unlimited_vs_official_ratio", ratios.one_kib_unlimited, "ratio")?;
     }
     if wants("relay") {
-        tell("256 MiB up without a limit, and through a plain relay, in turns");
-        print("upload_unpaced_vs_relay_ratio", upload::beside_relay().await?, "ratio")?;
+        tell("256 MiB up without a limit, and through plain relays, in turns");
+        let shares = upload::beside_relay().await?;
+        print("upload_unpaced_vs_relay_ratio", shares.plain, "ratio")?;
+        print("upload_unpaced_vs_digesting_relay_ratio", shares.digesting, "ratio")?;
     }
     if wants("bridge") {
         tell("uploads with default settings, and with aws-ssm-bridge");

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::bridge::Bridge;
 use super::plain::Plain;
-use super::relay::Relay;
+use super::relay::{Care, Relay};
 use super::sink::{self, Sink, mib_a_second};
 use crate::ground::{Ground, median};
 use crate::{Measured, tell};
@@ -61,8 +61,16 @@ async fn official_rate(ground: &Ground, length: usize) -> Measured<f64> {
     Ok(rate)
 }
 
-/// Without a limit on messages, beside a plain relay over the same websocket library.
-pub(crate) async fn beside_relay() -> Measured<f64> {
+/// How much of what a relay carries the engine does, without a limit on messages.
+pub(crate) struct Shares {
+    /// Of a plain relay over the same websocket library.
+    pub(crate) plain: f64,
+    /// Of one that also takes the digest the protocol asks for.
+    pub(crate) digesting: f64,
+}
+
+/// Without a limit on messages, beside relays over the same websocket library.
+pub(crate) async fn beside_relay() -> Measured<Shares> {
     let length = 256 * MIB;
     let ground = Ground::start().await?;
     let sink = Sink::on(&ground).await?;
@@ -71,20 +79,26 @@ pub(crate) async fn beside_relay() -> Measured<f64> {
     let tunnel = ground.tunnel_by(&engine, ground.spec(sink::PORT))?;
     // The size of messages is found out once and known from then on.
     sink::rate(&tunnel, 16 * MIB).await?;
-    let relay = Relay::to(sink.address).await?;
-    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    let plain_relay = Relay::to(sink.address, Care::None).await?;
+    let digesting_relay = Relay::to(sink.address, Care::Digest).await?;
+    let (mut ours, mut plain, mut digesting) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(sink::rate(&tunnel, length).await?);
-        let mut stream = TcpStream::connect(relay.address).await?;
-        stream.set_nodelay(true)?;
-        sink::fill(&mut stream, 1).await?;
-        plain.push(mib_a_second(length, sink::fill(&mut stream, length).await?));
+        plain.push(relayed(&plain_relay, length).await?);
+        digesting.push(relayed(&digesting_relay, length).await?);
     }
-    let (ours, plain) = (median(&mut ours), median(&mut plain));
-    tell(&format!("MiB/s: ours {ours:.0}, a plain relay {plain:.0}"));
+    let [ours, plain, digesting] = [&mut ours, &mut plain, &mut digesting].map(|all| median(all));
+    tell(&format!("MiB/s: ours {ours:.0}, a relay {plain:.0}, with digests {digesting:.0}"));
     drop(tunnel);
     end(ground, [engine]).await;
-    Ok(ours / plain)
+    Ok(Shares { plain: ours / plain, digesting: ours / digesting })
+}
+
+async fn relayed(relay: &Relay, length: usize) -> Measured<f64> {
+    let mut stream = TcpStream::connect(relay.address).await?;
+    stream.set_nodelay(true)?;
+    sink::fill(&mut stream, 1).await?;
+    Ok(mib_a_second(length, sink::fill(&mut stream, length).await?))
 }
 
 /// With default settings, beside aws-ssm-bridge with its own. The gateway has no limit, or it

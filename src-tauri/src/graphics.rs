@@ -1,28 +1,28 @@
 //! How the page is drawn on a computer without a graphics card.
 //!
-//! WebKit leaves it to a graphics card to put a page together. Where there is none, a library plays
-//! one on the processor: that takes most of a second before the first frame, and longer for each
-//! frame than the whole page takes when WebKit draws it by itself.
+//! WebKit paints with the graphics card. Where there is none, a library plays one on the processor:
+//! that takes most of a second before the first frame, and longer for each frame than painting on
+//! the processor in the first place.
 
 use std::fs;
 use std::path::Path;
 
-/// WebKit's own switch. Its setting of the same meaning leaves the page standing still for a second
-/// now and then.
-const SWITCH: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
+/// WebKit's own switch for painting on the processor. Doing without its compositing too would be
+/// faster still, but the page then stands still for seconds after the window was resized.
+const SWITCH: &str = "WEBKIT_SKIA_ENABLE_CPU_RENDERING";
 
 /// Devices of drivers that do without the kernel's render nodes: NVIDIA's own, Windows' for its
 /// Linux, Arm's own.
 const OTHERS: [&str; 3] = ["nvidiactl", "dxg", "mali0"];
 
-/// Has WebKit draw by itself where no graphics card would do it. What the user has set stays.
+/// Has WebKit paint by itself where no graphics card would do it. What the user has set stays.
 pub(crate) fn suit() {
     if has_card(Path::new("/dev")) {
         return;
     }
-    tracing::debug!("no graphics card: the page is drawn without");
+    tracing::debug!("no graphics card: the page is painted without");
     if let Err(error) = gtk::glib::setenv(SWITCH, "1", false) {
-        tracing::debug!(%error, "the page is drawn as if there were one");
+        tracing::debug!(%error, "the page is painted as if there were one");
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn measure(only: &[&str]) -> Measured<()> {
         print("upload_unpaced_vs_digesting_relay_ratio", shares.digesting, "ratio")?;
     }
     if wants("bridge") {
-        tell("uploads with default settings, and with aws-ssm-bridge");
+        tell("64 MiB up without a limit, and with aws-ssm-bridge, in turns");
         print("upload_vs_aws_ssm_bridge_ratio", upload::beside_bridge().await?, "ratio")?;
     }
     if wants("download") {

@@ -216,8 +216,9 @@ impl Terminals {
         let before = terminal.view.clone();
         change(&mut terminal.view);
         if terminal.view != before {
-            if terminal.view.state != before.state {
-                tracing::info!(terminal = %id.0, from = state::word(&before.state), to = state::word(&terminal.view.state), "terminal");
+            let (from, to) = (state::word(&before.state), state::word(&terminal.view.state));
+            if from != to {
+                tracing::info!(terminal = %id.0, from, to, "terminal");
             }
             self.0.ground.outbox.put(Event::Terminal(terminal.view.clone()));
         }

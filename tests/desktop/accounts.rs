@@ -131,6 +131,27 @@ async fn what_waits_for_credentials_goes_on_when_they_are_back() {
     soon(desktop.quit()).await;
 }
 
+#[tokio::test]
+async fn a_session_that_is_resumed_says_that_the_credentials_are_back() {
+    let world = World::start().await;
+    let (desktop, mut events) = world.open();
+    let _screen = Screen::open(&desktop, world.target()).await;
+    terminal_state(&mut events, |state| matches!(state, TerminalState::Connected)).await;
+    let prod = |event, wanted: fn(&SignInState) -> bool| match event {
+        Event::Profiles(view) => {
+            view.profiles.into_iter().find(|p| p.id == prod_profile() && wanted(&p.sign_in))
+        }
+        _ => None,
+    };
+    world.emulator.faults().expire_credentials(true);
+    world.emulator.faults().cut(None, None);
+    next(&mut events, |event| prod(event, |state| *state == SignInState::Needed)).await;
+    world.emulator.faults().expire_credentials(false);
+    let is_ready = |state: &SignInState| matches!(state, SignInState::Ready { .. });
+    next(&mut events, |event| prod(event, is_ready)).await;
+    soon(desktop.quit()).await;
+}
+
 impl Screen {
     /// Types without waiting for anybody to take it.
     fn type_in_later(&self, desktop: &Desktop, text: &str) {
@@ -245,17 +266,23 @@ fn write_sign_in(world: &World, file: &str, profile: &str) -> std::path::PathBuf
     path
 }
 
-#[tokio::test]
-async fn one_sign_in_is_good_for_every_profile_of_its_start_page() {
-    let world = World::start().await;
-    let file = write_sign_in(&world, "config", "ops");
+/// The product on such a file and nothing else, and the pages it opens.
+fn open_with_sign_in(world: &World) -> (Desktop, Events, mpsc::Receiver<String>) {
+    let file = write_sign_in(world, "config", "ops");
     let config = AppConfig::given([
         ("AWS_ENDPOINT_URL", world.emulator.url()),
         ("AWS_CONFIG_FILE", file.display().to_string()),
         ("AWS_SHARED_CREDENTIALS_FILE", "/none".to_owned()),
     ]);
-    let (pages, mut opened) = mpsc::channel(4);
-    let (desktop, mut events) = world.open_with(config, Arc::new(Pages(pages)));
+    let (pages, opened) = mpsc::channel(4);
+    let (desktop, events) = world.open_with(config, Arc::new(Pages(pages)));
+    (desktop, events, opened)
+}
+
+#[tokio::test]
+async fn one_sign_in_is_good_for_every_profile_of_its_start_page() {
+    let world = World::start().await;
+    let (desktop, mut events, mut opened) = open_with_sign_in(&world);
     let elsewhere = write_sign_in(&world, "elsewhere", "far");
     let far = desktop.account_add_file(elsewhere).await.expect("added").expect("a profile");
     let scope = ScopeView { profile_id: Some(far), region: Some(MAIN_REGION.to_owned()) };
@@ -281,14 +308,7 @@ async fn one_sign_in_is_good_for_every_profile_of_its_start_page() {
 #[tokio::test]
 async fn a_profile_of_the_config_file_is_signed_in_to() {
     let world = World::start().await;
-    let file = write_sign_in(&world, "config", "ops");
-    let config = AppConfig::given([
-        ("AWS_ENDPOINT_URL", world.emulator.url()),
-        ("AWS_CONFIG_FILE", file.display().to_string()),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/none".to_owned()),
-    ]);
-    let (pages, mut opened) = mpsc::channel(4);
-    let (desktop, mut events) = world.open_with(config, Arc::new(Pages(pages)));
+    let (desktop, mut events, mut opened) = open_with_sign_in(&world);
     let ops = ProfileId("ops".to_owned());
     let scope = ScopeView { profile_id: Some(ops.clone()), region: Some(MAIN_REGION.to_owned()) };
     desktop.scope_open(scope).await.expect("opened");

@@ -120,6 +120,8 @@ impl Run {
         let mut states = handle.state();
         states.mark_changed();
         let mut was_ready = false;
+        // No call has been answered yet, or none since one was refused.
+        let mut is_unheard = true;
         let mut has_output = true;
         let end = loop {
             tokio::select! {
@@ -132,15 +134,18 @@ impl Run {
                         }
                         continue;
                     };
+                    if let SessionState::Ready(_) = &state && std::mem::take(&mut is_unheard) {
+                        accounts.note_answered(&target.profile_id, account);
+                    }
                     if let SessionState::Ready(ready) = &state && !was_ready {
                         was_ready = true;
-                        accounts.note_answered(&target.profile_id, account);
                         if !ready.customer_message.is_empty() {
                             let message = format!("{}\r\n", ready.customer_message);
                             (self.output)(Bytes::from(message));
                         }
                     }
                     if let TerminalState::Waiting { error } = &shown {
+                        is_unheard = true;
                         accounts.note_failed(&target.profile_id, error);
                     }
                     let session_id = session_id(&state);

@@ -89,21 +89,16 @@ fn acknowledgements_wait_for_the_next_websocket() {
 #[test]
 fn a_round_trip_longer_than_the_timeout_is_learned() {
     let mut script = Script::shell();
-    for next in 0..12 {
+    let key = |script: &mut Script, number| {
         script.type_in("x");
         script.sent();
         script.pass(700 * MS);
         script.sent();
-        script.acknowledge(next);
-    }
+        script.acknowledge(number);
+    };
+    (0..12).for_each(|number| key(&mut script, number));
     let before = script.channel.stats().resent_frames;
-    for next in 12..20 {
-        script.type_in("x");
-        script.sent();
-        script.pass(700 * MS);
-        script.sent();
-        script.acknowledge(next);
-    }
+    (12..20).for_each(|number| key(&mut script, number));
     assert_eq!(script.channel.stats().resent_frames, before);
     assert!(script.channel.stats().round_trip.unwrap() > 400 * MS);
 }

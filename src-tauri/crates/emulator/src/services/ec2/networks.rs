@@ -32,14 +32,10 @@ struct Endpoint {
 
 pub(super) fn route_tables(call: &Call<'_>, form: Form) -> ApiResult<String> {
     let asked = Asked::take(call, form, "RouteTableId")?;
-    let mut rows = tables(call);
-    if let Some(unknown) = asked.ids.iter().find(|id| rows.iter().all(|table| table.id != **id)) {
-        return Err(ApiError::bad_request(
-            "InvalidRouteTableID.NotFound",
-            format!("The routeTable ID '{unknown}' does not exist"),
-        ));
-    }
-    rows.retain(|table| asked.ids.is_empty() || asked.ids.contains(&table.id));
+    let rows = asked.named(tables(call), |table| &table.id).map_err(|unknown| {
+        let message = format!("The routeTable ID '{unknown}' does not exist");
+        ApiError::bad_request("InvalidRouteTableID.NotFound", message)
+    })?;
     let (rows, next) = asked.cut(call, rows, table_values)?;
     Ok(respond(call, |xml| {
         xml.items("routeTableSet", rows, |xml, table| {
@@ -80,14 +76,10 @@ pub(super) fn route_tables(call: &Call<'_>, form: Form) -> ApiResult<String> {
 
 pub(super) fn endpoints(call: &Call<'_>, form: Form) -> ApiResult<String> {
     let asked = Asked::take(call, form, "VpcEndpointId")?;
-    let mut rows = all_endpoints(call);
-    if let Some(unknown) = asked.ids.iter().find(|id| rows.iter().all(|known| known.id != **id)) {
-        return Err(ApiError::bad_request(
-            "InvalidVpcEndpointId.NotFound",
-            format!("The Vpc Endpoint Id '{unknown}' does not exist"),
-        ));
-    }
-    rows.retain(|endpoint| asked.ids.is_empty() || asked.ids.contains(&endpoint.id));
+    let rows = asked.named(all_endpoints(call), |endpoint| &endpoint.id).map_err(|unknown| {
+        let message = format!("The Vpc Endpoint Id '{unknown}' does not exist");
+        ApiError::bad_request("InvalidVpcEndpointId.NotFound", message)
+    })?;
     let (rows, next) = asked.cut(call, rows, endpoint_values)?;
     Ok(respond(call, |xml| {
         xml.items("vpcEndpointSet", rows, |xml, endpoint| {
@@ -126,6 +118,17 @@ impl Asked {
             return Err(invalid("The parameter MaxResults must be positive.".to_owned()));
         }
         Ok(Self { ids, filters, most, token })
+    }
+
+    /// Leaves the rows asked for by name, if any are; or the name that none has.
+    fn named<T>(&self, mut rows: Vec<T>, id: fn(&T) -> &String) -> Result<Vec<T>, &str> {
+        if let Some(unknown) =
+            self.ids.iter().find(|asked| rows.iter().all(|row| id(row) != *asked))
+        {
+            return Err(unknown);
+        }
+        rows.retain(|row| self.ids.is_empty() || self.ids.contains(id(row)));
+        Ok(rows)
     }
 
     /// Leaves what the filters let through, and cuts a page of it.
